@@ -1,0 +1,106 @@
+"""A checkpoint's ``config.json``, kept whole: what Headway does not read is written back unchanged."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from headway.errors import ConfigError
+
+
+class ModelConfig:
+    """The settings of one model by their Hub names: ``config.hidden_size``, ``config["hidden_size"]``.
+
+    Labels are derived: ``id2label`` has integer keys, ``num_labels`` counts them. The object does not change; ``replace`` makes
+    another.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        if not values.get("model_type"):
+            raise ConfigError(
+                "config.json names no model_type, so the architecture is unknown. "
+                'Add one, for example "model_type": "bert", or choose a folder that transformers or Headway saved.'
+            )
+        object.__setattr__(self, "_values", dict(values))
+
+    @classmethod
+    def from_json_file(cls, path: str | Path) -> Self:
+        """The configuration in a file."""
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError(f"{path} is not valid JSON ({error}). Download or save the model again.") from error
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path} holds a JSON {type(values).__name__} where an object of settings belongs.")
+        return cls(values)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"This {self._values['model_type']} configuration has no setting {name!r}.") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"A configuration does not change. Use config.replace({name}=…), which makes another.")
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ModelConfig) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"ModelConfig({json.dumps(self.to_dict(), indent=2)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ModelConfig, (self._values,)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A setting, or the default where it is absent."""
+        return self._values.get(name, default)
+
+    @property
+    def id2label(self) -> dict[int, str]:
+        """Label names by class index; ``LABEL_0`` and so on where the file names none."""
+        if named := self._values.get("id2label"):
+            return {int(index): str(label) for index, label in named.items()}
+        return {index: f"LABEL_{index}" for index in range(int(self._values.get("num_labels", 2)))}
+
+    @property
+    def label2id(self) -> dict[str, int]:
+        """Class index by label name."""
+        return {label: index for index, label in self.id2label.items()}
+
+    @property
+    def num_labels(self) -> int:
+        """How many labels the head has."""
+        return len(self.id2label)
+
+    @property
+    def problem_type(self) -> str | None:
+        """``regression``, ``single_label_classification``, ``multi_label_classification``, or None where the file says nothing."""
+        found = self._values.get("problem_type")
+        return None if found is None else str(found)
+
+    def replace(self, **changes: Any) -> "ModelConfig":
+        """Another configuration with these settings changed; label settings stay consistent with one another."""
+        values = self._values | {name: value for name, value in changes.items() if name not in {"num_labels", "label2id"}}
+        labels = changes.get("id2label")
+        if labels is None and (ids := changes.get("label2id")) is not None:
+            labels = {index: label for label, index in ids.items()}
+        if labels is None and (count := changes.get("num_labels")) is not None and count != self.num_labels:
+            labels = {index: f"LABEL_{index}" for index in range(count)}
+        if labels is not None:
+            values["id2label"] = {str(index): label for index, label in sorted((int(key), label) for key, label in labels.items())}
+            values["label2id"] = {label: int(index) for index, label in values["id2label"].items()}
+            values.pop("num_labels", None)
+        return ModelConfig(values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings ready for JSON."""
+        return dict(self._values)

@@ -1,0 +1,59 @@
+"""What one file in ``families/`` says about its family."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from headway.architecture.config import ModelConfig
+from headway.architecture.names import WeightNames
+from headway.architecture.parts import Architecture
+from headway.errors import ConfigError, TaskError
+
+HeadName: TypeAlias = Literal["base", "sequence-classification", "masked-lm"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerDefaults:
+    """What to build when a folder has a vocabulary but no ``tokenizer.json``."""
+
+    algorithm: Literal["wordpiece"]
+    special_tokens: Mapping[str, str]
+    lowercase: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """An encoder family: how its ``config.json`` becomes an architecture, and what its weights are called on the Hub."""
+
+    model_type: str
+    defaults: Mapping[str, Any]
+    build: Callable[[ModelConfig, HeadName], Architecture]
+    names: WeightNames
+    class_names: Mapping[HeadName, str]
+    tokenizer: TokenizerDefaults
+    required: Mapping[str, Any] = field(default_factory=dict)
+
+    def config(self, **settings: Any) -> ModelConfig:
+        """A configuration from the family's defaults and these settings."""
+        labels = {name: settings.pop(name) for name in ("num_labels", "id2label", "label2id") if name in settings}
+        return ModelConfig({"model_type": self.model_type, **self.defaults, **settings}).replace(**labels)
+
+    def architecture(self, config: ModelConfig, head: HeadName) -> Architecture:
+        """The architecture that a configuration describes, with the head asked for.
+
+        Settings absent from the file take the family's defaults. A setting whose value would need mathematics that is not here is refused.
+        """
+        if head not in self.class_names:
+            raise TaskError(f"{self.model_type} models have no {head!r} head here; they have {', '.join(self.class_names)}.")
+        for name, value in self.required.items():
+            if config.get(name, value) != value:
+                raise ConfigError(
+                    f"{name} is {config[name]!r} in config.json, which changes what a {self.model_type} model computes; only {value!r} is supported. "
+                    "Use a checkpoint without it."
+                )
+        return self.build(ModelConfig({**self.defaults, **config.to_dict()}), head)
+
+    def head_in(self, config: ModelConfig) -> HeadName | None:
+        """The head that the checkpoint was saved with, from ``architectures``; None if it names none that is known."""
+        by_class = {class_name: head for head, class_name in self.class_names.items()}
+        return next((by_class[name] for name in config.get("architectures") or () if name in by_class), None)

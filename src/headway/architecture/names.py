@@ -1,0 +1,113 @@
+"""Reversible tables between the Hub's weight names and ours.
+
+A family lists ``Rename`` and ``Fuse`` rules on module names; ``{i}`` stands for the layer's number. Both directions follow from the one table, and
+reading what was written gives the same arrays bit for bit.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+Arrays: TypeAlias = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Rename:
+    """One module, or one parameter, under two names."""
+
+    theirs: str
+    ours: str
+
+
+@dataclass(frozen=True)
+class Fuse:
+    """Several of their modules, stacked along the output dimension, are one of ours."""
+
+    theirs: tuple[str, ...]
+    ours: str
+
+
+@dataclass(frozen=True)
+class WeightNames:
+    """A family's whole table. ``prefix`` stands before the base model's names wherever a head is beside it."""
+
+    base: tuple[Rename | Fuse, ...]
+    heads: tuple[Rename | Fuse, ...]
+    prefix: str
+    ignored: tuple[str, ...] = ()
+    legacy: tuple[tuple[str, str], ...] = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
+
+    def to_ours(self, theirs: Mapping[str, Callable[[], np.ndarray]]) -> tuple[dict[str, Callable[[], np.ndarray]], list[str]]:
+        """Our names with a function that reads each array, and their names that no rule knows, sorted.
+
+        Nothing is read here: a caller asks only for the arrays that its architecture has.
+        """
+        found: dict[str, Callable[[], np.ndarray]] = {}
+        pieces: dict[str, dict[int, Callable[[], np.ndarray]]] = {}
+        unknown = []
+        for name, read in theirs.items():
+            place = self._find(self._modern(name))
+            if place is None:
+                unknown.append(name)
+            elif place[1] is None:
+                found[place[0]] = read
+            else:
+                pieces.setdefault(place[0], {})[place[1]] = read
+        for name, parts in pieces.items():
+            if len(parts) == self._pieces_of(name):
+                found[name] = _stacked([parts[index] for index in sorted(parts)])
+        return found, sorted(name for name in unknown if not any(re.search(pattern, name) for pattern in self.ignored))
+
+    def to_theirs(self, ours: Arrays, *, has_head: bool) -> dict[str, np.ndarray]:
+        """The arrays under the Hub's names; base weights carry the prefix where there is a head."""
+        written: dict[str, np.ndarray] = {}
+        for name, array in ours.items():
+            names = self.names_of(name, has_head=has_head)
+            written |= dict(zip(names, np.split(array, len(names)), strict=True))
+        return written
+
+    def names_of(self, ours: str, *, has_head: bool) -> list[str]:
+        """The Hub's names of one of our weights: several where ours is a fusion."""
+        for rules, prefix in ((self.base, self.prefix if has_head else ""), (self.heads, "")):
+            for rule in rules:
+                if (match := _match(rule.ours, ours)) is not None:
+                    theirs = rule.theirs if isinstance(rule, Fuse) else (rule.theirs,)
+                    return [prefix + _fill(their, match) for their in theirs]
+        raise KeyError(ours)
+
+    def _modern(self, name: str) -> str:
+        for old, new in self.legacy:
+            if name.endswith(old):
+                name = name.removesuffix(old) + new
+        return name
+
+    def _find(self, name: str) -> tuple[str, int | None] | None:
+        base_name = name.removeprefix(self.prefix)
+        for rules, wanted in ((self.base, base_name), (self.heads, name)):
+            for rule in rules:
+                theirs = rule.theirs if isinstance(rule, Fuse) else (rule.theirs,)
+                for index, their in enumerate(theirs):
+                    if (match := _match(their, wanted)) is not None:
+                        return _fill(rule.ours, match), index if isinstance(rule, Fuse) else None
+        return None
+
+    def _pieces_of(self, ours: str) -> int:
+        return len(self.names_of(ours, has_head=False))
+
+
+def _match(pattern: str, name: str) -> tuple[str, str] | None:
+    """The layer number and the parameter's suffix if the name is an instance of the pattern."""
+    expression = re.escape(pattern).replace(r"\{i\}", r"(?P<i>\d+)") + r"(?P<suffix>\.(?:weight|bias))?"
+    match = re.fullmatch(expression, name)
+    return None if match is None else (match.groupdict().get("i") or "", match["suffix"] or "")
+
+
+def _fill(pattern: str, match: tuple[str, str]) -> str:
+    return pattern.replace("{i}", match[0]) + match[1]
+
+
+def _stacked(reads: list[Callable[[], np.ndarray]]) -> Callable[[], np.ndarray]:
+    return lambda: np.concatenate([read() for read in reads])

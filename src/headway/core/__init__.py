@@ -1,0 +1,1 @@
+"""What every part of Headway shares: settings, registries, outputs, batches, files. Standard library and NumPy only."""
