@@ -1,0 +1,6 @@
+"""Architectures as torch modules: training, research, and inference on a GPU. Importing this package imports torch."""
+
+from headway.neural.auto import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
+from headway.neural.model import EncoderModel
+
+__all__ = ["AutoModel", "AutoModelForMaskedLM", "AutoModelForSequenceClassification", "EncoderModel"]

@@ -1,0 +1,82 @@
+"""The torch engine: the same interface as the ONNX one, for GPUs, bf16 and comparison."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from headway.architecture import ModelConfig
+from headway.architecture.family import HeadName
+from headway.core.batching import TokenSequence
+from headway.neural.auto import build_model
+from headway.neural.heads import SequenceClassifier
+from headway.neural.model import EncoderModel
+from headway.neural.packing import Packed, pack
+
+Precision = Literal["fp32", "bf16"]
+
+
+class TorchEngine:
+    """Runs packed batches through the modules. Safe from several threads: the modules are only read."""
+
+    workers = 1
+
+    def __init__(self, model: EncoderModel, *, precision: Precision = "fp32") -> None:
+        self.model = model.eval()
+        self.precision = precision
+        self.token_budget = 1024 if model.device.type == "cpu" else 65536
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        head: HeadName,
+        precision: Precision = "fp32",
+        device: str | torch.device | None = None,
+        **place: Any,
+    ) -> "TorchEngine":
+        """The engine for a complete checkpoint: weights that are missing are an error here, never made up."""
+        from headway.checkpoints import load_checkpoint
+
+        found = load_checkpoint(name_or_path, head=head, **place)
+        found.require_complete()
+        model = build_model(found.config, found.architecture, head, found.weights)
+        return cls(model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")), precision=precision)
+
+    @property
+    def config(self) -> ModelConfig:
+        """The model's configuration."""
+        return self.model.config
+
+    def run(self, sequences: Sequence[TokenSequence]) -> list[dict[str, np.ndarray]]:
+        """Each text's outputs without padding, in the order given."""
+        packed = pack(sequences, device=self.model.device)
+        low = torch.autocast(self.model.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
+        with torch.inference_mode(), low:
+            outputs = self._outputs(packed)
+        by_packed = [{name: values[index] for name, values in outputs.items()} for index in range(len(sequences))]
+        answers: list[dict[str, np.ndarray]] = [{} for _ in sequences]
+        for index, place in enumerate(packed.order_B.tolist()):
+            answers[place] = by_packed[index]
+        return answers
+
+    def _outputs(self, packed: Packed) -> dict[str, list[np.ndarray]]:
+        model, states_TD = self.model, self.model.encode(packed)
+        if model.head is None:
+            outputs = {"last_hidden_state": _texts(states_TD, packed)}
+            return outputs if model.pooler is None else outputs | {"pooler_output": _rows(model.pool(states_TD, packed))}
+        if isinstance(model.head, SequenceClassifier):
+            return {"logits": _rows(model.classify(states_TD, packed))}
+        return {"logits": _texts(model.predict_tokens(states_TD), packed)}
+
+
+def _rows(values: torch.Tensor) -> list[np.ndarray]:
+    return list(values.float().cpu().numpy())
+
+
+def _texts(values: torch.Tensor, packed: Packed) -> list[np.ndarray]:
+    return [text.numpy() for text in values.float().cpu().split(list(packed.lengths))]
