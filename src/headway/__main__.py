@@ -1,0 +1,7 @@
+"""``python -m headway`` is ``headway``."""
+
+import sys
+
+from headway.cli.main import main
+
+sys.exit(main())

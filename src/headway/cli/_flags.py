@@ -1,0 +1,134 @@
+"""A settings dataclass as command-line flags: every field is one flag, its text is the flag's help.
+
+``--config FILE.json`` gives values for the fields that the command line leaves out. Unusual: argparse keeps no defaults here, so that
+what was typed can be told from what was not; the dataclass alone knows the defaults.
+"""
+
+import argparse
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from headway.cli import _values
+from headway.cli.command import Command
+from headway.core.config import Config, field_docs, nearest
+from headway.errors import ConfigError
+
+Field = dataclasses.Field[Any]
+
+
+def parse(command: Command, arguments: Sequence[str], *, program: str) -> Config:
+    """The command's settings: what was typed, then what ``--config`` says, then the defaults; misuse exits with status 2."""
+    parser = build_parser(command, program=program)
+    known, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(_unknown(unknown, parser))
+    typed = vars(known)
+    path = typed.pop("config", None)
+    values = (read_config(path, command.settings) if path else {}) | typed
+    missing = [label(field) for field in _fields(command.settings) if is_required(field) and values.get(field.name, ()) == ()]
+    if missing:
+        parser.error(f"{', '.join(missing)} must be given, here or in --config.")
+    return command.settings.from_dict(values)
+
+
+def build_parser(command: Command, *, program: str) -> argparse.ArgumentParser:
+    """The parser whose flags are the fields of the command's settings."""
+    kinds, docs = typing.get_type_hints(command.settings), field_docs(command.settings)
+    fields = _fields(command.settings)
+    positional = [f"{label(field)} …" if _values.is_list(kinds[field.name]) else label(field) for field in fields if is_positional(field)]
+    parser = argparse.ArgumentParser(
+        prog=program, usage=" ".join([program, "[flags]", *positional]), description=command.summary, allow_abbrev=False
+    )
+    for field in fields:
+        options = {"help": _help(field, docs.get(field.name, "")), "default": argparse.SUPPRESS, "type": _values.reader(kinds[field.name])}
+        _add(parser, field, options | _values.shape(kinds[field.name]))
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        default=argparse.SUPPRESS,
+        help="JSON file with values for these settings; what is typed wins over it.",
+    )
+    return parser
+
+
+def read_config(path: str, settings: type[Config]) -> dict[str, Any]:
+    """The values in a JSON file, each as its field's type wants it."""
+    given = _read_object(path)
+    kinds = typing.get_type_hints(settings)
+    names = {field.name for field in _fields(settings)}
+    values = {}
+    for name, value in given.items():
+        if name not in names:
+            raise ConfigError(f"{path} names {name!r}, which is no setting of this command.{nearest(name, names)}")
+        try:
+            values[name] = _values.from_json(value, kinds[name])
+        except ValueError as error:
+            raise ConfigError(f"{path} gives {name} as {json.dumps(value)}, but it takes {error}. Change it in the file.") from None
+    return values
+
+
+def is_positional(field: Field) -> bool:
+    """Whether the field stands on the command line without a flag."""
+    return bool(field.metadata.get("positional"))
+
+
+def is_required(field: Field) -> bool:
+    """Whether somebody has to give the field a value: it has no default, or says so itself (a list that may not be empty)."""
+    no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    return no_default or bool(field.metadata.get("required"))
+
+
+def label(field: Field) -> str:
+    """The field as one types it: ``TEXTS`` for a positional one, ``--max-length`` for a flag."""
+    return field.name.upper() if is_positional(field) else f"--{field.name.replace('_', '-')}"
+
+
+def _fields(settings: type[Config]) -> list[Field]:
+    return [field for field in dataclasses.fields(settings) if field.init]
+
+
+def _add(parser: argparse.ArgumentParser, field: Field, options: dict[str, Any]) -> None:
+    if is_positional(field):  # never required for argparse: the value may come from --config
+        parser.add_argument(field.name, **options | {"nargs": "*" if "nargs" in options else "?", "metavar": label(field)})
+    elif "action" in options:
+        del options["type"]
+        parser.add_argument(label(field), dest=field.name, **options)
+    else:
+        parser.add_argument(label(field), dest=field.name, **options)
+
+
+def _help(field: Field, doc: str) -> str:
+    text = doc.replace("``", "")
+    if field.default is not dataclasses.MISSING and field.default not in (None, (), ""):
+        text += f" Default: {_shown(field.default)}."
+    elif is_required(field):
+        text += " Required."
+    return text.strip().replace("%", "%%")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _unknown(arguments: Sequence[str], parser: argparse.ArgumentParser) -> str:
+    flags = [flag for flag in arguments if flag.startswith("-")]
+    if not flags:
+        return f"nothing is expected after the arguments above, but {' '.join(map(repr, arguments))} came."
+    word = flags[0].partition("=")[0]
+    return f"there is no flag {word!r}.{nearest(word, set(parser._option_string_actions))}"
+
+
+def _read_object(path: str) -> Mapping[str, Any]:
+    try:
+        given = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"Settings could not be read from {path}: {error}. Give the path of a JSON file.") from error
+    if not isinstance(given, dict):
+        raise ConfigError(f"{path} holds a JSON {type(given).__name__}, but settings are an object of names and values.")
+    return given
