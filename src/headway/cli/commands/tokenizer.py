@@ -1,0 +1,19 @@
+"""``headway tokenizer``: learn a vocabulary from text files."""
+
+from headway.cli.command import Command
+from headway.settings.tokenizing import TokenizerSettings
+
+
+def run(settings: TokenizerSettings) -> None:
+    """Train a WordPiece tokenizer, save it, and say what was written where."""
+    from headway.text import train_wordpiece
+
+    tokenizer = train_wordpiece(
+        settings.files, vocab_size=settings.vocab_size, lowercase=settings.lowercase, min_frequency=settings.min_frequency
+    )
+    tokenizer.save_pretrained(settings.output)
+    fewer = "" if len(tokenizer) == settings.vocab_size else f" (the text gave no more than that; {settings.vocab_size:,} were asked for)"
+    print(f"Wrote a WordPiece tokenizer of {len(tokenizer):,} pieces{fewer} to {settings.output}")
+
+
+COMMAND = Command(summary="learn a vocabulary from text files", settings=TokenizerSettings, run=run)

@@ -1,0 +1,80 @@
+"""What ``tokenizer_config.json`` says beside the pieces themselves: special tokens by role, lengths, sides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, cast
+
+from headway.errors import TokenizerError
+
+Side: TypeAlias = Literal["left", "right"]
+
+UNLIMITED = int(1e30)
+"""The ``model_max_length`` of a tokenizer whose model has no known limit, as transformers writes it."""
+
+ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """A tokenizer's settings. ``file`` is ``tokenizer_config.json`` whole, so that what is not read is written back."""
+
+    special_tokens: Mapping[str, str]
+    additional_special_tokens: tuple[str, ...] = ()
+    model_max_length: int = UNLIMITED
+    model_input_names: tuple[str, ...] = ("input_ids", "token_type_ids", "attention_mask")
+    padding_side: Side = "right"
+    truncation_side: Side = "right"
+    pad_token_type_id: int = 0
+    clean_up_tokenization_spaces: bool = False
+    file: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_file(cls, values: Mapping[str, Any], *, roles: Mapping[str, str], max_positions: int | None) -> "Traits":
+        """The traits that a ``tokenizer_config.json`` gives; ``roles`` are the special tokens where it names none.
+
+        ``model_max_length`` is never more than ``max_positions``: a longer text would only fail later, in the model.
+        """
+        named = {role: content(values[role]) for role in ROLES if values.get(role) is not None}
+        limit = int(values.get("model_max_length") or UNLIMITED)
+        return cls(
+            special_tokens={role: ({**roles, **named})[role] for role in ROLES if role in {**roles, **named}},
+            additional_special_tokens=tuple(content(token) for token in values.get("additional_special_tokens") or ()),
+            model_max_length=limit if max_positions is None else min(limit, max_positions),
+            model_input_names=tuple(values.get("model_input_names") or cls.model_input_names),
+            padding_side=_side(values, "padding_side"),
+            truncation_side=_side(values, "truncation_side"),
+            pad_token_type_id=int(values.get("pad_token_type_id") or 0),
+            clean_up_tokenization_spaces=bool(values.get("clean_up_tokenization_spaces", False)),
+            file=values,
+        )
+
+    def to_file(self) -> dict[str, Any]:
+        """``tokenizer_config.json``: what was read, with what Headway knows written over it."""
+        values = {name: value for name, value in self.file.items() if name != "added_tokens_decoder"}
+        values.setdefault("tokenizer_class", "PreTrainedTokenizerFast")
+        values |= self.special_tokens
+        values |= {
+            "model_max_length": self.model_max_length,
+            "model_input_names": list(self.model_input_names),
+            "padding_side": self.padding_side,
+            "truncation_side": self.truncation_side,
+            "clean_up_tokenization_spaces": self.clean_up_tokenization_spaces,
+        }
+        if self.additional_special_tokens:
+            values["additional_special_tokens"] = list(self.additional_special_tokens)
+        return values
+
+
+def content(token: Any) -> str:
+    """A special token's text, from its plain form or from the object that transformers writes."""
+    found = token.get("content") if isinstance(token, Mapping) else token
+    if not isinstance(found, str):
+        raise TokenizerError(f"tokenizer_config.json gives {token!r} as a special token, where a text belongs. Save the tokenizer again.")
+    return found
+
+
+def _side(values: Mapping[str, Any], name: str) -> Side:
+    side = values.get(name, "right")
+    if side not in ("left", "right"):
+        raise TokenizerError(f"{name} is {side!r} in tokenizer_config.json; it is 'left' or 'right'.")
+    return cast(Side, side)

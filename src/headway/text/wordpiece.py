@@ -1,0 +1,66 @@
+"""BERT's tokenizer from a vocabulary: normalise, split at spaces and punctuation, longest pieces first.
+
+Devlin et al., 2019, arXiv:1810.04805; Wu et al., 2016, arXiv:1609.08144, section 4.1.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
+
+from headway.errors import TokenizerError
+
+
+def build_wordpiece(
+    vocabulary: Mapping[str, int],
+    *,
+    special_tokens: Mapping[str, str],
+    lowercase: bool,
+    strip_accents: bool | None = None,
+    split_chinese: bool = True,
+) -> Backend:
+    """The tokenizer that transformers' ``BertTokenizerFast`` builds from the same vocabulary and settings.
+
+    ``strip_accents`` of None means: where letters are lowercased.
+    """
+    backend = empty_wordpiece(
+        vocabulary, unknown=special_tokens["unk_token"], lowercase=lowercase, strip_accents=strip_accents, split_chinese=split_chinese
+    )
+    cls, sep = special_tokens["cls_token"], special_tokens["sep_token"]
+    backend.add_special_tokens(list(special_tokens.values()))
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{cls}:0 $A:0 {sep}:0",
+        pair=f"{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1",
+        special_tokens=[(cls, vocabulary[cls]), (sep, vocabulary[sep])],
+    )
+    return backend
+
+
+def empty_wordpiece(
+    vocabulary: Mapping[str, int], *, unknown: str, lowercase: bool, strip_accents: bool | None = None, split_chinese: bool = True
+) -> Backend:
+    """BERT's normalisation and splitting around these pieces, without special tokens: what a vocabulary is trained in."""
+    backend = Backend(models.WordPiece(dict(vocabulary), unk_token=unknown))
+    backend.normalizer = normalizers.BertNormalizer(
+        clean_text=True, handle_chinese_chars=split_chinese, strip_accents=strip_accents, lowercase=lowercase
+    )
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece(prefix="##")
+    return backend
+
+
+def read_vocabulary(path: Path, *, needed: Mapping[str, str]) -> dict[str, int]:
+    """Pieces by id from a file with one piece a line; the special tokens ``needed`` must be among them."""
+    try:
+        with path.open(encoding="utf-8") as lines:
+            vocabulary = {line.rstrip("\n"): index for index, line in enumerate(lines)}
+    except UnicodeDecodeError as error:
+        raise TokenizerError(f"{path} is not UTF-8 text ({error}), so it is no vocabulary. Download or save it again.") from error
+    missing = [token for token in needed.values() if token not in vocabulary]
+    if missing:
+        raise TokenizerError(
+            f"{path} lacks the special tokens {', '.join(missing)}, so texts could not be framed for the model. "
+            "Add them to the file, or name those it has in tokenizer_config.json."
+        )
+    return vocabulary
