@@ -1,0 +1,160 @@
+"""What one file in ``tasks/`` says about its task: ``TASK``.
+
+A task turns inputs into token sequences and a model's outputs into answers; where it can be trained it also reads labelled rows. What a
+model sees in training and in production therefore comes from one definition.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+
+from headway.architecture import ModelConfig
+from headway.architecture.family import HeadName
+from headway.core.batching import TokenSequence
+from headway.core.config import Config
+from headway.errors import TaskError
+from headway.tasks.columns import Columns
+
+if TYPE_CHECKING:
+    from headway.text import Tokenizer
+
+Outputs: TypeAlias = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What a task may know of the model that it works with: everything but the weights."""
+
+    tokenizer: "Tokenizer"
+    config: ModelConfig
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskOptions(Config):
+    """What every task lets the caller choose."""
+
+    max_length: int | None = None
+    """Most tokens of a text that the model reads, special tokens included; never more than the model's own limit."""
+    overflow: Literal["truncate", "error"] = "truncate"
+    """What happens to a longer text: what is beyond is left out (from the longer of a pair first), or the text is refused."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One input as the model reads it, and whatever the task wants to remember of it until its outputs come."""
+
+    tokens: TokenSequence
+    memory: Any = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """How a pipeline was called, where the form of the answer depends on it, as it does in transformers."""
+
+    kind: Literal["text", "item", "list"]
+    options: frozenset[str] = frozenset()
+
+
+class Prepared(Protocol):
+    """A task made ready for one model and one choice of options. Safe to use from several threads."""
+
+    def encode(self, items: Sequence[Any]) -> list[Encoded]:
+        """The inputs as the model reads them, in order; an input that cannot be read is an ``InputError``."""
+        ...
+
+    def decode(self, outputs: Outputs, encoded: Encoded) -> Any:
+        """The answer to one input, from its own outputs without padding; ready for JSON unless the options say otherwise."""
+        ...
+
+    def present(self, answers: list[Any], call: Call) -> Any:
+        """What the caller gets for these answers: one of them, or the list."""
+        ...
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled row: what the model reads, and the index of the label it should give."""
+
+    tokens: TokenSequence
+    target: int
+
+
+class EncodeRows(Protocol):
+    """How rows become examples."""
+
+    def __call__(
+        self, rows: Sequence[Mapping[str, Any]], columns: Columns, *, tokenizer: "Tokenizer", labels: Sequence[str], max_length: int, first: int = 0
+    ) -> list[Example]:
+        """The rows as examples, in order. ``labels`` are the names in the order of the model's outputs; ``first`` is the number of the
+        first row, for messages.
+        """
+        ...
+
+
+class FindColumns(Protocol):
+    """How a table's columns get their roles."""
+
+    def __call__(
+        self, names: Iterable[str], *, text: str | None = None, text_pair: str | None = None, label: str | None = None
+    ) -> Columns:
+        """Which columns hold the text, its pair and the label; those named by the caller win. Missing ones are a ``DataError``."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """The side of a task that reads labelled rows and measures answers."""
+
+    find_columns: FindColumns
+    label_names: Callable[[Iterable[Any]], tuple[str, ...]]
+    """The labels' names from the label column's values, in the order of the model's outputs; no labels are a ``DataError``."""
+    encode_rows: EncodeRows
+    metrics: Callable[[np.ndarray, np.ndarray], dict[str, float]]
+    """Scores from logits, (texts, labels), and target indices, (texts,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One task: its names, the head it needs, its options, and how it is prepared for a model."""
+
+    name: str
+    summary: str
+    head: HeadName
+    options: type[TaskOptions]
+    prepare: Callable[[ModelFacts, Any], Prepared]
+    aliases: tuple[str, ...] = ()
+    training: Training | None = None
+
+    def choose(self, values: Mapping[str, Any]) -> TaskOptions:
+        """The options with these values. ``truncation`` and ``padding`` are understood as transformers means them."""
+        given = _translated(values)
+        known = [field.name for field in dataclasses.fields(self.options)]
+        for name in given:
+            if name not in known:
+                raise TaskError(f"{self.name} has no option {name!r}. Its options are {', '.join(known)}.")
+        return self.options.from_dict(given)
+
+    def trainable(self) -> Training:
+        """The training side; a task without one is an error that says so."""
+        if self.training is None:
+            raise TaskError(f"{self.name} answers from a model as it is and has no labels to train on. Train with text-classification instead.")
+        return self.training
+
+
+def check_count(name: str, value: Any) -> None:
+    """Refuse a number of answers that is neither a positive whole number nor None."""
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise TaskError(f"{name} is {value!r}, but it counts answers. Use a whole number from 1 on, or None for all.")
+
+
+def _translated(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Options under our names. Padding changes no answer here, so it is accepted and has no effect."""
+    given = {name: value for name, value in values.items() if name not in {"truncation", "padding"}}
+    if values.get("truncation") is not None:
+        given.setdefault("overflow", "truncate" if values["truncation"] else "error")
+    return given

@@ -1,0 +1,118 @@
+"""Text classification: one or several labels for a text or a pair of texts, with the answers of transformers' pipeline."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from headway.architecture import ModelConfig
+from headway.errors import DataError, TaskError
+from headway.tasks.columns import Columns, find_columns
+from headway.tasks.inputs import read_pair
+from headway.tasks.labels import label_index, label_names
+from headway.tasks.limits import encode_texts, token_limit
+from headway.tasks.metrics import classification_metrics
+from headway.tasks.numbers import identity, sigmoid, softmax
+from headway.tasks.task import Call, Encoded, Example, ModelFacts, Outputs, Task, TaskOptions, Training, check_count
+
+if TYPE_CHECKING:
+    from headway.text import Tokenizer
+
+Activation: TypeAlias = Literal["none", "sigmoid", "softmax"]
+ACTIVATIONS = {"none": identity, "sigmoid": sigmoid, "softmax": softmax}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationOptions(TaskOptions):
+    """How texts are classified."""
+
+    top_k: int | None = 1
+    """How many labels of each text to give, best first; None for all."""
+    function_to_apply: Activation | None = None
+    """What turns logits into scores; by default what the model's problem_type says: softmax over several labels, sigmoid for labels that exclude
+    nothing or for a single one, nothing for a regression."""
+
+    def __post_init__(self) -> None:
+        check_count("top_k", self.top_k)
+        if self.function_to_apply not in (None, *ACTIVATIONS):
+            raise TaskError(f"function_to_apply is {self.function_to_apply!r}; known are {', '.join(ACTIVATIONS)}.")
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """The task made ready for one model."""
+
+    facts: ModelFacts
+    options: ClassificationOptions
+    limit: int
+    activation: Activation
+
+    def encode(self, items: Sequence[Any]) -> list[Encoded]:
+        """Texts and pairs as the model reads them."""
+        texts, pairs = zip(*map(read_pair, items), strict=True) if items else ((), ())
+        refuse = self.options.overflow == "error"
+        return [Encoded(tokens) for tokens in encode_texts(texts, pairs, tokenizer=self.facts.tokenizer, limit=self.limit, refuse_longer=refuse)]
+
+    def decode(self, outputs: Outputs, encoded: Encoded) -> list[dict[str, Any]]:
+        """The best labels with their scores."""
+        scores = ACTIVATIONS[self.activation](outputs["logits"].astype(np.float32))
+        names = self.facts.config.id2label
+        best = np.argsort(-scores, kind="stable")[: self.options.top_k]
+        return [{"label": names[int(index)], "score": float(scores[index])} for index in best]
+
+    def present(self, answers: list[Any], call: Call) -> Any:
+        """One label a text as a dict, several as a list; a lone string's single label in a list, as transformers has it."""
+        plain = self.options.top_k == 1 and "top_k" not in call.options
+        found = [answer[0] for answer in answers] if plain else answers
+        if call.kind == "list":
+            return found
+        wrapped = call.kind == "text" and "top_k" not in call.options
+        return found if wrapped else found[0]
+
+
+def prepare(facts: ModelFacts, options: ClassificationOptions) -> Classifier:
+    """The task for a model whose logits are one a label."""
+    limit = token_limit(facts.tokenizer, facts.config, asked=options.max_length)
+    return Classifier(facts, options, limit, options.function_to_apply or default_activation(facts.config))
+
+
+def default_activation(config: ModelConfig) -> Activation:
+    """What the model was trained with, from its ``problem_type``, or else from its number of labels."""
+    match config.problem_type:
+        case "regression":
+            return "none"
+        case "multi_label_classification":
+            return "sigmoid"
+        case _:
+            return "sigmoid" if config.num_labels == 1 else "softmax"
+
+
+def encode_rows(
+    rows: Sequence[Mapping[str, Any]], columns: Columns, *, tokenizer: "Tokenizer", labels: Sequence[str], max_length: int, first: int = 0
+) -> list[Example]:
+    """Labelled rows as examples; texts beyond ``max_length`` tokens lose their end, exactly as in prediction."""
+    texts = [_cell(row, columns.text, first + place) for place, row in enumerate(rows)]
+    pairs = [None if columns.text_pair is None else _cell(row, columns.text_pair, first + place) for place, row in enumerate(rows)]
+    targets = [label_index(row.get(columns.label), labels, row=first + place) for place, row in enumerate(rows)]
+    tokens = encode_texts(texts, pairs, tokenizer=tokenizer, limit=max_length)
+    return [Example(sequence, target) for sequence, target in zip(tokens, targets, strict=True)]
+
+
+def _cell(row: Mapping[str, Any], column: str, number: int) -> str:
+    text = row.get(column)
+    if not isinstance(text, str):
+        said = f"holds the {type(text).__name__} {text!r}" if text is not None else "holds nothing"
+        raise DataError(f"Row {number} {said} in column {column!r}, where a text belongs. Correct or remove the row, or name another column.")
+    return text
+
+
+TASK = Task(
+    name="text-classification",
+    aliases=("sentiment-analysis",),
+    summary="labels for a text or a pair of texts",
+    head="sequence-classification",
+    options=ClassificationOptions,
+    prepare=prepare,
+    training=Training(find_columns=find_columns, label_names=label_names, encode_rows=encode_rows, metrics=classification_metrics),
+)
