@@ -1,11 +1,14 @@
 """A checkpoint's ``config.json``, kept whole: what Headway does not read is written back unchanged."""
 
+import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from headway.errors import ConfigError
+
+LABEL_SETTINGS = ("num_labels", "id2label", "label2id")
 
 
 class ModelConfig:
@@ -16,12 +19,12 @@ class ModelConfig:
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        if not values.get("model_type"):
+        if not values.get("model_type") or not isinstance(values["model_type"], str):
             raise ConfigError(
                 "config.json names no model_type, so the architecture is unknown. "
                 'Add one, for example "model_type": "bert", or choose a folder that transformers or Headway saved.'
             )
-        object.__setattr__(self, "_values", dict(values))
+        object.__setattr__(self, "_values", copy.deepcopy(dict(values)))
 
     @classmethod
     def from_json_file(cls, path: str | Path) -> Self:
@@ -68,7 +71,7 @@ class ModelConfig:
     def id2label(self) -> dict[int, str]:
         """Label names by class index; ``LABEL_0`` and so on where the file names none."""
         if named := self._values.get("id2label"):
-            return {int(index): str(label) for index, label in named.items()}
+            return _labels(named)
         return {index: f"LABEL_{index}" for index in range(int(self._values.get("num_labels", 2)))}
 
     @property
@@ -88,19 +91,48 @@ class ModelConfig:
         return None if found is None else str(found)
 
     def replace(self, **changes: Any) -> "ModelConfig":
-        """Another configuration with these settings changed; label settings stay consistent with one another."""
-        values = self._values | {name: value for name, value in changes.items() if name not in {"num_labels", "label2id"}}
-        labels = changes.get("id2label")
-        if labels is None and (ids := changes.get("label2id")) is not None:
-            labels = {index: label for label, index in ids.items()}
-        if labels is None and (count := changes.get("num_labels")) is not None and count != self.num_labels:
-            labels = {index: f"LABEL_{index}" for index in range(count)}
+        """Another configuration with these settings changed; label settings stay consistent with one another.
+
+        ``id2label`` decides, else ``label2id``, else ``num_labels``, which gives the labels new names only where their number changes.
+        """
+        values = self._values | {name: value for name, value in changes.items() if name not in LABEL_SETTINGS}
+        labels = self._changed_labels(**{name: value for name, value in changes.items() if name in LABEL_SETTINGS})
         if labels is not None:
-            values["id2label"] = {str(index): label for index, label in sorted((int(key), label) for key, label in labels.items())}
-            values["label2id"] = {label: int(index) for index, label in values["id2label"].items()}
+            values["id2label"] = {str(index): label for index, label in labels.items()}
+            values["label2id"] = {label: index for index, label in labels.items()}
             values.pop("num_labels", None)
         return ModelConfig(values)
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings ready for JSON."""
-        return dict(self._values)
+        """The settings ready for JSON; changing them changes nothing here."""
+        return copy.deepcopy(self._values)
+
+    def _changed_labels(
+        self,
+        *,
+        num_labels: int | None = None,
+        id2label: Mapping[Any, str] | None = None,
+        label2id: Mapping[str, int] | None = None,
+    ) -> dict[int, str] | None:
+        """All labels after such a change; None where there is none."""
+        if id2label is None and label2id is not None:
+            id2label = {index: label for label, index in label2id.items()}
+        if id2label is None:
+            if num_labels is None or num_labels == self.num_labels:
+                return None
+            return {index: f"LABEL_{index}" for index in range(num_labels)}
+        labels = _labels(id2label)
+        if list(labels) != list(range(num_labels or len(labels))):
+            raise ConfigError(
+                f"id2label names the classes {list(labels)}, but a head with {num_labels or len(labels)} labels has the classes 0 to "
+                f"{(num_labels or len(labels)) - 1}. Give each class one name."
+            )
+        return labels
+
+
+def _labels(named: Any) -> dict[int, str]:
+    """Label names by class index, in the order of the classes."""
+    try:
+        return dict(sorted((int(index), str(label)) for index, label in named.items()))
+    except (AttributeError, ValueError) as error:
+        raise ConfigError(f'id2label is {named!r}, but it gives a name to each class index, as in {{"0": "NEGATIVE"}}. Correct it.') from error

@@ -51,9 +51,22 @@ class Family:
                     f"{name} is {config[name]!r} in config.json, which changes what a {self.model_type} model computes; only {value!r} is supported. "
                     "Use a checkpoint without it."
                 )
-        return self.build(ModelConfig({**self.defaults, **config.to_dict()}), head)
+        whole = ModelConfig({**self.defaults, **config.to_dict()})
+        self._check_numbers(whole)
+        return self.build(whole, head)
 
     def head_in(self, config: ModelConfig) -> HeadName | None:
         """The head that the checkpoint was saved with, from ``architectures``; None if it names none that is known."""
         by_class = {class_name: head for head, class_name in self.class_names.items()}
         return next((by_class[name] for name in config.get("architectures") or () if name in by_class), None)
+
+    def _check_numbers(self, config: ModelConfig) -> None:
+        for name, default in self.defaults.items():
+            value, whole = config[name], isinstance(default, int)
+            if not isinstance(default, int | float):
+                continue
+            if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < 0:
+                raise ConfigError(
+                    f"{name} is {value!r} in config.json, but it is a {'whole ' if whole else ''}number, not below zero. "
+                    f"Correct it; a {self.model_type} model usually has {default}."
+                )

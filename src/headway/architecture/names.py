@@ -49,7 +49,7 @@ class WeightNames:
         pieces: dict[str, dict[int, Callable[[], np.ndarray]]] = {}
         unknown = []
         for name, read in theirs.items():
-            place = self._find(self._modern(name))
+            place = self._find(name)
             if place is None:
                 unknown.append(name)
             elif place[1] is None:
@@ -59,7 +59,7 @@ class WeightNames:
         for name, parts in pieces.items():
             if len(parts) == self._pieces_of(name):
                 found[name] = _stacked([parts[index] for index in sorted(parts)])
-        return found, sorted(name for name in unknown if not any(re.search(pattern, name) for pattern in self.ignored))
+        return found, sorted(name for name in unknown if not self.ignores(name))
 
     def to_theirs(self, ours: Arrays, *, has_head: bool) -> dict[str, np.ndarray]:
         """The arrays under the Hub's names; base weights carry the prefix where there is a head."""
@@ -78,20 +78,24 @@ class WeightNames:
                     return [prefix + _fill(their, match) for their in theirs]
         raise KeyError(ours)
 
-    def _modern(self, name: str) -> str:
+    def canonical(self, theirs: str) -> str:
+        """Their name as a base model of today would carry it: without the prefix, without old spellings."""
         for old, new in self.legacy:
-            if name.endswith(old):
-                name = name.removesuffix(old) + new
-        return name
+            if theirs.endswith(old):
+                theirs = theirs.removesuffix(old) + new
+        return theirs.removeprefix(self.prefix)
+
+    def ignores(self, theirs: str) -> bool:
+        """Whether a weight of this name may be on disk without meaning anything."""
+        return any(re.search(pattern, theirs) for pattern in self.ignored)
 
     def _find(self, name: str) -> tuple[str, int | None] | None:
-        base_name = name.removeprefix(self.prefix)
-        for rules, wanted in ((self.base, base_name), (self.heads, name)):
-            for rule in rules:
-                theirs = rule.theirs if isinstance(rule, Fuse) else (rule.theirs,)
-                for index, their in enumerate(theirs):
-                    if (match := _match(their, wanted)) is not None:
-                        return _fill(rule.ours, match), index if isinstance(rule, Fuse) else None
+        wanted = self.canonical(name)
+        for rule in (*self.base, *self.heads):
+            theirs = rule.theirs if isinstance(rule, Fuse) else (rule.theirs,)
+            for index, their in enumerate(theirs):
+                if (match := _match(their, wanted)) is not None:
+                    return _fill(rule.ours, match), index if isinstance(rule, Fuse) else None
         return None
 
     def _pieces_of(self, ours: str) -> int:

@@ -1,7 +1,15 @@
 """Model folders and Hub repositories to named arrays, and back."""
 
 from headway.checkpoints.loading import Checkpoint, describe_new_weights, load_checkpoint, load_config
-from headway.checkpoints.location import locate
+from headway.checkpoints.location import locate, shipped_models
 from headway.checkpoints.saving import save_checkpoint
 
-__all__ = ["Checkpoint", "describe_new_weights", "load_checkpoint", "load_config", "locate", "save_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "describe_new_weights",
+    "load_checkpoint",
+    "load_config",
+    "locate",
+    "save_checkpoint",
+    "shipped_models",
+]

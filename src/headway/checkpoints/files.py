@@ -24,15 +24,6 @@ def read_config(folder: Path) -> ModelConfig:
     return ModelConfig.from_json_file(path)
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that hold the model's weights; empty where there are none."""
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
-    if (folder / INDEX).is_file():
-        return [folder / name for name in sorted(set(_weight_map(folder / INDEX).values()))]
-    return []
-
-
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     """Every tensor of the model by its name on disk, none of them read yet."""
     if (folder / WEIGHTS).is_file():
@@ -68,7 +59,12 @@ def _weight_map(path: Path) -> dict[str, str]:
 
 def _no_weights(folder: Path) -> CheckpointError:
     pickled = [name for name in PICKLED if (folder / name).is_file()]
-    found = f"only {pickled[0]}, a pickle, which can run any code when it is read" if pickled else f"no {WEIGHTS} and no {INDEX}"
+    if "snapshots" in folder.parts:
+        found = f"no {WEIGHTS}: the repository has none, or only part of it is in this cache and loading it with the network on completes it"
+    elif pickled:
+        found = f"only {pickled[0]}, a pickle, which can run any code when it is read"
+    else:
+        found = f"no {WEIGHTS} and no {INDEX}"
     return CheckpointError(
         f"{folder} has {found}. Headway reads safetensors; a restricted reader for pickled weights is not there yet. Convert them once with transformers: "
         f"AutoModel.from_pretrained(folder).save_pretrained(folder), with the AutoModel class of the head, or pick a revision that has {WEIGHTS}."

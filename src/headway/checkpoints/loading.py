@@ -1,4 +1,4 @@
-"""A checkpoint read into named float32 arrays, every one of them checked against the architecture."""
+"""A checkpoint read into named float32 arrays, each of them checked against the architecture before any is read."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -10,9 +10,9 @@ import numpy as np
 
 from headway.architecture import Architecture, Family, ModelConfig, weight_shapes
 from headway.architecture.family import HeadName
-from headway.architecture.weights import Shape
-from headway.checkpoints.files import read_config, stored_tensors
+from headway.checkpoints.files import read_config
 from headway.checkpoints.location import locate
+from headway.checkpoints.stored import Stored, listed
 from headway.errors import WeightError
 from headway.families import family as find_family
 
@@ -21,9 +21,9 @@ from headway.families import family as find_family
 class Checkpoint:
     """What a model's folder holds.
 
-    ``weights`` has our names; arrays may be read-only views of the file. Weights that the architecture has and the folder has not are ``missing``:
-    only those of a head or of its pooler may be. Those of them that were there with another shape are ``mismatched`` too. ``unexpected`` are names on disk that
-    this model does not use.
+    ``weights`` has our names; its arrays may be read-only views of the file. Weights that the architecture has and the folder has not are
+    ``missing``: only those of a head or of its pooler may be. Those of them that are there in another size are ``mismatched`` as well.
+    ``unexpected`` are names on disk that this model does not use. A base model without a pooler on disk has none here either.
     """
 
     folder: Path
@@ -40,9 +40,14 @@ class Checkpoint:
         """Refuse a checkpoint without all weights of its head: answers would come from random numbers."""
         if self.missing:
             raise WeightError(
-                f"{self.folder} has no {_listed(hub_names(self, self.missing))}, so a {self.head} model would answer at random. "
+                f"{self.folder} has no {listed(self.hub_names(self.missing))}, so its answers as a {self.head} model would be random. "
                 "Fine-tune it for the task first, or choose a checkpoint that was."
             )
+
+    def hub_names(self, ours: Iterable[str]) -> list[str]:
+        """What some of our weights are called on the Hub."""
+        has_head = self.architecture.head is not None
+        return [their for name in ours for their in self.family.names.names_of(name, has_head=has_head)]
 
 
 def load_config(
@@ -74,78 +79,40 @@ def load_checkpoint(
     """A model's configuration, architecture and weights.
 
     ``head`` is by default the one that the checkpoint was saved with, else ``"base"``. ``changes`` are settings to replace, such as ``num_labels``.
-    With ``ignore_mismatched_sizes`` a head's weight of another shape counts as missing instead of being an error.
+    With ``ignore_mismatched_sizes`` a head's weight of another size counts as missing instead of being an error.
     """
     folder = locate(name_or_path, revision=revision, token=token, local_files_only=local_files_only, cache_dir=cache_dir)
     config = read_config(folder).replace(**changes)
     family = find_family(config.model_type)
     head = head or family.head_in(config) or "base"
-    return _read(folder, config, family, head, ignore_mismatched_sizes=ignore_mismatched_sizes)
-
-
-def describe_new_weights(checkpoint: Checkpoint) -> str | None:
-    """The one sentence to say where weights have to be made anew; None where the checkpoint has them all."""
-    if not checkpoint.missing:
-        return None
-    reason = "has them in another size" if checkpoint.mismatched else "does not have them"
-    return (
-        f"{_listed(hub_names(checkpoint, checkpoint.missing))} are newly made, because {checkpoint.folder} {reason}. "
-        "Train the model before you trust its answers."
-    )
-
-
-def hub_names(checkpoint: Checkpoint, ours: Iterable[str]) -> list[str]:
-    """The Hub's names of some of our weights."""
-    has_head = checkpoint.architecture.head is not None
-    return [their for name in ours for their in checkpoint.family.names.names_of(name, has_head=has_head)]
-
-
-def _read(folder: Path, config: ModelConfig, family: Family, head: HeadName, *, ignore_mismatched_sizes: bool) -> Checkpoint:
     architecture = family.architecture(config, head)
-    tensors = stored_tensors(folder)
-    found, unknown = family.names.to_ours(tensors)
+    stored = Stored(folder, family.names)
+    if head == "base" and "pooler.dense.weight" not in stored.ours:
+        architecture = replace(architecture, pooler=None)  # a random pooler would be worth nothing to anybody
     shapes = weight_shapes(architecture)
-    if head == "base" and not any(name.startswith("pooler.") for name in found):
-        architecture = replace(architecture, pooler=None)
-        shapes = weight_shapes(architecture)
-    weights, missing, mismatched = {}, [], []
-    for name, shape in shapes.items():
-        if name not in found:
-            missing.append(name)
-            continue
-        array = found[name]()
-        if array.shape == shape:
-            weights[name] = array
-        elif ignore_mismatched_sizes and _replaceable(name):
-            mismatched.append(name)
-        else:
-            raise _misshapen(folder, name, array.shape, shape)
-    if lost := [name for name in missing if not _replaceable(name)]:
-        raise WeightError(f"{folder} has no {_listed(lost)}. Download or save the model again.")
+    missing = stored.missing(shapes)
+    mismatched = stored.mismatched(shapes, allowed=ignore_mismatched_sizes)
+    absent = {*missing, *mismatched}
     return Checkpoint(
         folder=folder,
         config=config,
         family=family,
         head=head,
         architecture=architecture,
-        weights=weights,
-        missing=(*missing, *mismatched),
+        weights={name: stored.ours[name]() for name in shapes if name not in absent},
+        missing=tuple(name for name in shapes if name in absent),
         mismatched=tuple(mismatched),
-        unexpected=tuple(unknown),
+        unexpected=tuple(stored.unexpected(shapes)),
     )
 
 
-def _replaceable(name: str) -> bool:
-    return name.startswith(("head.", "pooler."))
-
-
-def _misshapen(folder: Path, name: str, found: Shape, expected: Shape) -> WeightError:
-    return WeightError(f"{name} in {folder} has the shape {found}, but the configuration asks for {expected}.")
-
-
-def _listed(names: Iterable[str], limit: int = 6) -> str:
-    names = list(names)
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
-
-
+def describe_new_weights(checkpoint: Checkpoint) -> str | None:
+    """The one sentence to say where weights have to be made anew; None where the checkpoint has them all."""
+    if not checkpoint.missing:
+        return None
+    names = checkpoint.hub_names(checkpoint.missing)
+    other_size = set(checkpoint.missing) == set(checkpoint.mismatched)
+    return (
+        f"{len(names)} weights are made anew at random, because {checkpoint.folder} {'has them in another size' if other_size else 'does not have them'}: "
+        f"{listed(names)}. Train the model before you trust its answers."
+    )

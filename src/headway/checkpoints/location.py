@@ -1,11 +1,40 @@
-"""Where a model's files are: a local folder, a model that ships with Headway, or a snapshot of a Hub repository."""
+"""Where a model's files are: a model that ships with Headway, a local folder, or a snapshot of a Hub repository."""
 
+import os
+import warnings
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from headway.core.updates import finish_update
 from headway.errors import CheckpointError
 
 Wanted: TypeAlias = Literal["all", "config", "tokenizer"]
+
+TOKENIZER_FILES = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spm.model",
+    "sentencepiece.bpe.model",
+)
+MODEL_FILES = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors", "model.onnx", "model_int8.onnx")
+SENTENCE_FILES = (
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "[0-9]*_*/config.json",
+    "[0-9]*_*/model.safetensors",
+)
+DOWNLOADS: dict[Wanted, tuple[str, ...]] = {
+    "config": ("config.json",),
+    "tokenizer": TOKENIZER_FILES,
+    "all": (*TOKENIZER_FILES, *MODEL_FILES, *SENTENCE_FILES),
+}
 
 
 def locate(
@@ -19,10 +48,54 @@ def locate(
 ) -> Path:
     """The folder that holds a model's files.
 
-    A shipped model's short name comes first, then a local folder, which never touches the network; anything else is a Hub repository, whose files
-    are downloaded once into the Hub's cache. ``files`` says which kinds are downloaded.
+    A shipped model's short name comes first, then a local folder; neither touches the network. Anything else is a Hub repository, whose files are
+    downloaded once into the Hub's cache: a branch, tag or commit of it with ``revision``, a private one with ``token``. ``files`` says which kinds are
+    downloaded.
     """
+    if not name_or_path:
+        raise CheckpointError("No model is named. Give a folder, a model that ships with Headway, or a Hub repository such as 'owner/name'.")
     folder = Path(name_or_path).expanduser()
-    if folder.is_dir():
-        return folder
-    raise CheckpointError(f"{name_or_path} is not a folder.")
+    if isinstance(name_or_path, str) and (shipped := shipped_models().get(name_or_path)) is not None:
+        _warn_of_namesake(folder)
+        return shipped
+    if os.path.isdir(folder):  # noqa: PTH112 (a name too long for the file system is no folder; Path.is_dir raises)
+        return _settled(folder)
+    if os.path.isfile(folder):  # noqa: PTH113
+        raise CheckpointError(f"{folder} is a file, but a model is a folder. Give its folder: {folder.parent}")
+    from headway.checkpoints.hub import download
+
+    return download(
+        str(name_or_path),
+        patterns=DOWNLOADS[files],
+        revision=revision,
+        token=token,
+        local_files_only=local_files_only,
+        cache_dir=cache_dir,
+    )
+
+
+def shipped_models() -> dict[str, Path]:
+    """The models inside the package, by short name."""
+    from importlib.resources import files
+
+    folder = Path(str(files("headway"))) / "models"
+    return {path.parent.name: path.parent for path in sorted(folder.glob("*/config.json"))}
+
+
+def _settled(folder: Path) -> Path:
+    try:
+        finish_update(folder)
+    except OSError as error:
+        raise CheckpointError(
+            f"Somebody was stopped while saving to {folder}, and the save has to be finished before the model is whole, which failed: {error}. "
+            "Load it once as a user who may write there."
+        ) from error
+    return folder
+
+
+def _warn_of_namesake(folder: Path) -> None:
+    if (folder / "config.json").is_file():
+        warnings.warn(
+            f"{folder} is both a model that ships with Headway and a folder here; the shipped one is used. Write ./{folder} for the folder.",
+            stacklevel=3,
+        )

@@ -26,6 +26,9 @@ class Config:
         for key in values:
             if key not in known:
                 raise ConfigError(f"{cls.__name__} has no setting {key!r}.{nearest(key, known)}")
+        missing = [field.name for field in dataclasses.fields(cls) if _has_no_default(field) and field.name not in values]
+        if missing:
+            raise ConfigError(f"{cls.__name__} needs {', '.join(missing)}, which nothing here gives. Add {'it' if len(missing) == 1 else 'them'}.")
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
     @classmethod
@@ -41,7 +44,7 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields by name, ready for JSON."""
-        return dataclasses.asdict(self)
+        return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
 
 
 def nearest(word: str, known: "set[str] | list[str]") -> str:
@@ -57,6 +60,17 @@ def field_docs(cls: type) -> dict[str, str]:
         if dataclasses.is_dataclass(base) and (path := getattr(sys.modules[base.__module__], "__file__", None)):
             docs |= _docs_in(Path(path).read_text(encoding="utf-8"), base.__name__)
     return docs
+
+
+def _has_no_default(field: dataclasses.Field[Any]) -> bool:
+    return field.init and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it: lists for tuples, text for paths."""
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def _docs_in(source: str, class_name: str) -> dict[str, str]:

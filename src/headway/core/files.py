@@ -1,11 +1,19 @@
-"""Writing files so that a reader, or the next run, sees the old state or the new one and never half of either."""
+"""Writing files so that a reader, or the next run, sees the old state or the new one and never half of either.
 
+Whoever is killed while writing leaves a draft under a hidden name that nothing reads. The name carries the writer's process id: the next
+writer of the same thing removes drafts whose writers are gone and leaves those of the living alone.
+"""
+
+import glob
 import os
+import re
 import shutil
-import uuid
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_own: set[str] = set()  # drafts of this process that are being written now
 
 
 @contextmanager
@@ -13,52 +21,125 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     """A path to write to; what was written takes the final name when the block ends well, and vanishes when it does not."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
+    with draft_of(path) as draft:
         yield draft
-        _flush(draft)
+        flush(draft)
         os.replace(draft, path)
-        _flush(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
+        flush(path.parent)
 
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """A folder to fill; it takes the final name, replacing what was there, when the block ends well."""
+    """A folder to fill; it takes the final name, replacing what was there, when the block ends well.
+
+    Where the system cannot exchange two folders at once (Linux can), a kill between the two steps hides the old folder until
+    ``remove_drafts`` on its parent, or the next writer, brings it back.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    draft.mkdir()
-    try:
+    with draft_of(path) as draft:
+        draft.mkdir()
         yield draft
-        for file in draft.rglob("*"):
-            _flush(file)
-        _replace_folder(draft, path)
-        _flush(path.parent)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        flush_all(draft)
+        if not path.exists():
+            os.replace(draft, path)
+        elif not _exchange(draft, path):
+            _replace_in_two_steps(draft, path)
+        flush(path.parent)
 
 
 def remove_drafts(folder: str | Path) -> None:
-    """Remove what killed writers left in a folder: their drafts, which nothing ever reads."""
-    for draft in Path(folder).glob(".*.part"):
-        shutil.rmtree(draft) if draft.is_dir() else draft.unlink(missing_ok=True)
+    """Remove what killed writers left in a folder: drafts, which nothing ever reads. A folder that lost its name half-way gets it back."""
+    _clear(Path(folder), ".*")
 
 
-def _replace_folder(draft: Path, path: Path) -> None:
-    if path.exists():
-        old = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-        os.replace(path, old)
-        os.replace(draft, path)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        os.replace(draft, path)
+@contextmanager
+def draft_of(path: Path) -> Iterator[Path]:
+    """A hidden name beside ``path`` for this process alone; whatever bears it afterwards is removed."""
+    _clear(path.parent, f".{glob.escape(path.name)}.*")
+    draft = _hidden(path, "part")
+    _own.add(draft.name)
+    try:
+        yield draft
+    finally:
+        _remove(draft)
+        _own.discard(draft.name)
 
 
-def _flush(path: Path) -> None:
+def flush_all(folder: Path) -> None:
+    """Have the disk hold every file of the folder, and the folder itself."""
+    for file in (*folder.rglob("*"), folder):
+        flush(file)
+
+
+def flush(path: Path) -> None:
+    """Have the disk hold a file's contents or a folder's entries."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _hidden(path: Path, suffix: str) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.{suffix}")
+
+
+def _clear(folder: Path, pattern: str) -> None:
+    for old in folder.glob(f"{pattern}.old"):
+        path = old.with_name(re.sub(r"^\.(.*)\.\d+-[0-9a-f]{8}\.old$", r"\1", old.name))
+        if not _writer_lives(old) and path != old:
+            if path.exists():
+                _remove(old)
+            else:
+                os.replace(old, path)
+    for draft in folder.glob(f"{pattern}.part"):
+        if not _writer_lives(draft):
+            _remove(draft)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _writer_lives(draft: Path) -> bool:
+    written_by = re.search(r"\.(\d+)-[0-9a-f]{8}\.(?:part|old)$", draft.name)
+    if written_by is None:
+        return False
+    process = int(written_by[1])
+    if process == os.getpid():
+        return draft.name in _own
+    if os.name == "nt":  # there, signal 0 is a signal
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _exchange(draft: Path, path: Path) -> bool:
+    """Swap two folders' names in one step; False where the system or the file system cannot."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return renameat2 is not None and renameat2(here, os.fsencode(draft), here, os.fsencode(path), exchange) == 0
+
+
+def _replace_in_two_steps(draft: Path, path: Path) -> None:
+    old = _hidden(path, "old")
+    _own.add(old.name)
+    try:
+        os.replace(path, old)
+        os.replace(draft, path)
+        _remove(old)
+    finally:
+        _own.discard(old.name)

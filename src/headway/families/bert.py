@@ -48,7 +48,7 @@ def build(config: ModelConfig, head: HeadName) -> Architecture:
 
 
 def _encoder(config: ModelConfig) -> Encoder:
-    if config.hidden_size % config.num_attention_heads:
+    if not config.num_attention_heads or config.hidden_size % config.num_attention_heads:
         raise ConfigError(
             f"hidden_size ({config.hidden_size}) is not a multiple of num_attention_heads ({config.num_attention_heads}), so the heads "
             "cannot share it equally. Change one of them."

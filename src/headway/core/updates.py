@@ -1,0 +1,78 @@
+"""Several files of one folder replaced together, though a file system renames only one at a time.
+
+The new files are written to a draft inside the folder; one rename of the draft commits them; then each takes its place. Whoever is
+killed before the commit changes nothing, and after it ``finish_update`` completes what is left: readers call it first.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from headway.core.files import draft_of, flush, flush_all
+
+COMMITTED = ".headway-update"
+PLAN = ".plan.json"
+
+
+@contextmanager
+def atomic_update(folder: str | Path, *, replaces: Iterable[str] = ()) -> Iterator[Path]:
+    """An empty folder to fill with files; when the block ends well they replace those of ``folder``, all together.
+
+    Files that match a pattern in ``replaces`` and that the update does not bring are removed with the same stroke. All others stay.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with draft_of(folder / COMMITTED.removeprefix(".")) as draft:
+        draft.mkdir()
+        yield draft
+        brought = sorted(file.name for file in draft.iterdir())
+        (draft / PLAN).write_text(json.dumps({"brings": brought, "replaces": list(replaces)}), encoding="utf-8")
+        flush_all(draft)
+        with _alone(folder):
+            _complete(folder)
+            os.replace(draft, folder / COMMITTED)
+            flush(folder)
+            _complete(folder)
+
+
+def finish_update(folder: str | Path) -> None:
+    """Complete an update whose writer was killed after committing it; nothing to do otherwise."""
+    folder = Path(folder)
+    if (folder / COMMITTED).exists():
+        with _alone(folder):
+            _complete(folder)
+
+
+def _complete(folder: Path) -> None:
+    committed = folder / COMMITTED
+    if not committed.exists():
+        return
+    if (committed / PLAN).exists():
+        plan = json.loads((committed / PLAN).read_text(encoding="utf-8"))
+        for name in plan["brings"]:
+            if (committed / name).exists():  # else it took its place before the writer was killed
+                os.replace(committed / name, folder / name)
+        for stale in {file for pattern in plan["replaces"] for file in folder.glob(pattern)}:
+            if stale.name not in plan["brings"]:
+                stale.unlink()
+        flush(folder)
+        (committed / PLAN).unlink()
+    committed.rmdir()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let no other process complete an update of the folder meanwhile; the system lets go of the lock when a holder dies."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: two processes that save to one folder at the same time are not kept apart
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,122 @@
+import subprocess
+import sys
+import textwrap
+import threading
+from signal import SIGKILL
+
+import pytest
+
+from headway.core.updates import COMMITTED, atomic_update, finish_update
+
+STEPS = """
+import os, signal
+from headway.core import files, updates
+
+count = 0
+def dying(function):
+    def call(*arguments, **keywords):
+        global count
+        if count == KILL_AT:
+            os.kill(os.getpid(), signal.SIGKILL)
+        count += 1
+        return function(*arguments, **keywords)
+    return call
+
+for module, name in ((os, "replace"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"), (os, "fsync")):
+    setattr(module, name, dying(getattr(module, name)))
+
+with updates.atomic_update(FOLDER, replaces=("weights-*",)) as draft:
+    (draft / "weights-new").write_text("new")
+    (draft / "config").write_text("new")
+print(count)
+"""
+
+
+def state(folder):
+    return {path.name: path.read_text() for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+OLD = {"weights-1": "old", "weights-2": "old", "config": "old", "notes": "mine"}
+NEW = {"weights-new": "new", "config": "new", "notes": "mine"}
+
+
+def make_old(folder):
+    folder.mkdir()
+    for name, text in OLD.items():
+        (folder / name).write_text(text)
+
+
+def run(folder, kill_at: int) -> subprocess.CompletedProcess:
+    code = STEPS.replace("KILL_AT", str(kill_at)).replace("FOLDER", repr(str(folder)))
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+
+
+def test_an_update_replaces_what_it_brings_removes_what_it_replaces_and_keeps_the_rest(tmp_path):
+    folder = tmp_path / "model"
+    make_old(folder)
+    with atomic_update(folder, replaces=("weights-*",)) as draft:
+        (draft / "weights-new").write_text("new")
+        (draft / "config").write_text("new")
+        assert state(folder) == OLD
+    assert state(folder) == NEW
+    assert not any(path.name.startswith(".") for path in folder.iterdir())
+
+
+def test_a_failed_update_changes_nothing(tmp_path):
+    folder = tmp_path / "model"
+    make_old(folder)
+    with pytest.raises(RuntimeError), atomic_update(folder, replaces=("weights-*",)) as draft:
+        (draft / "config").write_text("new")
+        raise RuntimeError
+    assert state(folder) == OLD
+    assert not any(path.name.startswith(".") for path in folder.iterdir())
+
+
+def test_killed_at_every_system_call_it_leaves_the_old_state_or_the_new_one(tmp_path):
+    make_old(tmp_path / "counted")
+    calls = int(run(tmp_path / "counted", kill_at=-1).stdout)
+    seen = []
+    for kill_at in range(calls):
+        folder = tmp_path / f"killed-{kill_at}"
+        make_old(folder)
+        assert run(folder, kill_at).returncode == -SIGKILL
+        finish_update(folder)
+        assert state(folder) in (OLD, NEW), kill_at
+        seen.append(state(folder) == NEW)
+        assert not (folder / COMMITTED).exists()
+    assert seen == sorted(seen)  # old up to one call, new from there on
+    assert 0 < sum(seen) < calls
+
+
+def test_the_next_update_completes_the_one_before(tmp_path):
+    folder = tmp_path / "model"
+    make_old(folder)
+    committed = folder / COMMITTED
+    committed.mkdir()
+    (committed / ".plan.json").write_text('{"brings": ["config", "first"], "replaces": ["notes"]}')
+    (committed / "first").write_text("first")  # "config" had taken its place already
+    with atomic_update(folder) as draft:
+        (draft / "second").write_text("second")
+    assert state(folder) == {name: text for name, text in OLD.items() if name != "notes"} | {"first": "first", "second": "second"}
+
+
+def test_many_readers_may_finish_the_same_update(tmp_path):
+    folder = tmp_path / "model"
+    make_old(folder)
+    committed = folder / COMMITTED
+    committed.mkdir()
+    names = [f"file-{number}" for number in range(97)]
+    for name in names:
+        (committed / name).write_text("new")
+    (committed / ".plan.json").write_text(f'{{"brings": {names!r}, "replaces": []}}'.replace("'", '"'))
+    threads = [threading.Thread(target=finish_update, args=(folder,)) for _ in range(7)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert state(folder) == OLD | dict.fromkeys(names, "new")
+
+
+def test_nothing_to_finish_is_no_error(tmp_path):
+    finish_update(tmp_path)
+    finish_update(tmp_path / "absent")
