@@ -1,0 +1,11 @@
+"""Optional dependencies, asked for in one way."""
+
+import importlib.util
+
+from headway.errors import missing_extra
+
+
+def require_torch(purpose: str) -> None:
+    """Raise ``MissingExtraError`` with the command to type where torch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise missing_extra("torch", extra="train", purpose=purpose)

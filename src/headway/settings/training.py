@@ -1,0 +1,145 @@
+"""Settings of training: ``TrainingArguments`` under the names people know, and those of ``headway train``."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from headway.core.config import Config
+from headway.errors import ConfigError
+
+Schedule = Literal["linear", "cosine", "constant", "constant_with_warmup"]
+When = Literal["no", "steps", "epoch"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingArguments(Config):
+    """How a model is trained. Names and defaults are those of transformers, where it has the setting."""
+
+    output_dir: str = field(default="trainer_output", kw_only=False)
+    """Folder for checkpoints, the log and the final model."""
+
+    learning_rate: float = 5e-5
+    """The highest learning rate."""
+
+    num_train_epochs: float = 3.0
+    """How many times the training data is seen; a fraction stops part of the way through."""
+
+    max_steps: int = -1
+    """Optimiser steps in all; where positive it decides instead of the epochs."""
+
+    per_device_train_batch_size: int = 8
+    """Texts in a training batch."""
+
+    per_device_eval_batch_size: int = 8
+    """Texts in an evaluation batch, at most; evaluation also keeps to a token budget."""
+
+    gradient_accumulation_steps: int = 1
+    """Batches whose gradients are summed before each optimiser step. Each target counts the same however they are split."""
+
+    max_length: int | None = None
+    """Tokens that a text may have; longer ones are cut. None is the model's own limit."""
+
+    lr_scheduler_type: Schedule = "linear"
+    """How the learning rate falls after warm-up."""
+
+    warmup_steps: float = 0
+    """Steps in which the learning rate rises from zero; below 1 it is a share of all steps."""
+
+    weight_decay: float = 0.0
+    """Decoupled weight decay of AdamW; biases and normalisation weights have none."""
+
+    adam_beta1: float = 0.9
+    """AdamW's decay of the mean gradient."""
+
+    adam_beta2: float = 0.999
+    """AdamW's decay of the mean squared gradient."""
+
+    adam_epsilon: float = 1e-8
+    """AdamW's term that keeps the division finite."""
+
+    max_grad_norm: float = 1.0
+    """Gradients with a larger norm are scaled down to it; 0 leaves them as they are."""
+
+    bf16: bool | None = None
+    """Whether matrix products run in bfloat16 over float32 weights. None: where the hardware gains from it."""
+
+    logging_steps: int = 500
+    """Steps between lines of the log."""
+
+    eval_strategy: When = "no"
+    """When the model is evaluated."""
+
+    eval_steps: int | None = None
+    """Steps between evaluations with the strategy ``steps``; None is ``logging_steps``."""
+
+    save_strategy: When = "steps"
+    """When a checkpoint is written from which training can go on."""
+
+    save_steps: int = 500
+    """Steps between checkpoints with the strategy ``steps``."""
+
+    save_total_limit: int | None = None
+    """Checkpoints kept; older ones are removed after a new one is safely on disk."""
+
+    resume_from_checkpoint: bool | str | None = None
+    """A checkpoint folder to go on from, or True for the newest in ``output_dir``."""
+
+    seed: int = 42
+    """Decides data order, masks, dropout and new weights."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot mean anything, before any work is done."""
+        for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "logging_steps", "save_steps"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it counts something and must be at least 1.")
+        for name in ("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it cannot be negative. Use 0 to switch it off.")
+        if self.max_steps < 1 and self.num_train_epochs <= 0:
+            raise ConfigError(f"num_train_epochs is {self.num_train_epochs}, so nothing would be trained. Use a positive number, or max_steps.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(TrainingArguments):
+    """Settings of ``headway train``: what is trained, on which files, beside how."""
+
+    output_dir: str = field(kw_only=True)
+    """Folder for checkpoints, the log and the final model."""
+
+    model: str
+    """Model to start from: a folder, a shipped model's name or a Hub id."""
+
+    train: str
+    """Training file: CSV, TSV or JSON Lines (.gz and .xz too), with a text and a label column."""
+
+    valid: str | None = None
+    """Validation file of the same form; scores are printed at the end of each epoch."""
+
+    task: str = "text-classification"
+    """The task, which decides columns, head and metrics."""
+
+    per_device_train_batch_size: int = 32
+    """Texts in a training batch."""
+
+    learning_rate: float = 2e-5
+    """The highest learning rate."""
+
+    warmup_steps: float = 0.06
+    """Steps in which the learning rate rises from zero; below 1 it is a share of all steps."""
+
+    weight_decay: float = 0.01
+    """Decoupled weight decay of AdamW; biases and normalisation weights have none."""
+
+    dropout: float | None = None
+    """Dropout of hidden states and attention while fine-tuning; None keeps the model's own."""
+
+    logging_steps: int = 50
+    """Steps between lines of the log."""
+
+    eval_strategy: When = "epoch"
+    """When the model is evaluated."""
+
+    save_total_limit: int | None = 2
+    """Checkpoints kept; older ones are removed after a new one is safely on disk."""
+
+    resume_from_checkpoint: bool | str | None = True
+    """A checkpoint folder to go on from, or True for the newest in ``output_dir`` where there is one."""

@@ -1,0 +1,1 @@
+"""Training: the step, the loop, objectives and the Trainer. Importing from here imports torch."""

@@ -1,0 +1,52 @@
+"""What one batch of training holds, whatever the objective."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from headway.core.batching import TokenSequence
+from headway.neural.model import EncoderModel
+from headway.neural.packing import Packed, pack
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Packed texts, the packed tokens or texts that have targets, and the targets."""
+
+    packed: Packed
+    places: Tensor
+    targets: Tensor
+
+    @property
+    def count(self) -> int:
+        """How many targets the loss is summed over."""
+        return int(self.targets.shape[0])
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all texts."""
+        return int(self.packed.ids_T.shape[0])
+
+
+LossSum: TypeAlias = Callable[[EncoderModel, Batch], Tensor]
+"""An objective's loss, summed over a batch's targets."""
+
+
+def text_batch(sequences: Sequence[TokenSequence], targets: Sequence[int | float], *, device: torch.device) -> Batch:
+    """A batch with one target a text."""
+    packed = pack(sequences, device=device)
+    values = torch.tensor(targets, device=device)
+    return Batch(packed, packed.first_B, values[packed.order_B])
+
+
+def text_loss(model: EncoderModel, batch: Batch) -> Tensor:
+    """Loss of a classifier, summed over texts."""
+    return model.loss_sum(model.classify(model.encode(batch.packed), batch.packed), batch.targets)
+
+
+def token_loss(model: EncoderModel, batch: Batch) -> Tensor:
+    """Cross-entropy of a masked LM, summed over the tokens with targets; scores of no other token are computed."""
+    return model.loss_sum(model.predict_tokens(model.encode(batch.packed)[batch.places]), batch.targets)

@@ -1,0 +1,116 @@
+"""Training states on disk: everything the next step depends on. A folder is whole under its final name, or it is not there.
+
+``checkpoint-N/`` is a model folder like any other, with ``optimizer.safetensors`` (AdamW's moments by weight name, and the random state)
+and ``trainer_state.json`` beside the weights.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from headway.core.files import atomic_folder, remove_drafts
+from headway.errors import CheckpointError, ConfigError
+from headway.neural.model import EncoderModel
+
+STATE, OPTIMIZER = "trainer_state.json", "optimizer.safetensors"
+MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+
+@dataclass
+class TrainerState:
+    """Where training stands: steps done, the epoch, batches of it that are done, and the log so far."""
+
+    global_step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    log_history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def save_state(
+    output: Path, model: EncoderModel, optimizer: torch.optim.Optimizer, state: TrainerState, *, identity: Mapping[str, Any], limit: int | None
+) -> Path:
+    """Write ``checkpoint-N`` for the step N that is done; then remove the oldest beyond ``limit``."""
+    from safetensors.torch import save_file
+
+    folder = output / f"checkpoint-{state.global_step}"
+    with atomic_folder(folder) as draft:
+        model.save_pretrained(draft)
+        save_file(_optimizer_tensors(model, optimizer), draft / OPTIMIZER)
+        values = asdict(state) | {"identity": dict(identity)}
+        (draft / STATE).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    for old in states_in(output)[: -limit if limit else 0]:
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def load_state(
+    folder: Path, model: EncoderModel, optimizer: torch.optim.Optimizer, *, identity: Mapping[str, Any]
+) -> TrainerState:
+    """Put a saved state back into the model, the optimiser and torch's random generator.
+
+    Other data or other settings that decide the weights are refused, for then the run would be neither the old one nor a new one.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from headway.checkpoints import load_checkpoint
+
+    try:
+        values = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        tensors = load_file(folder / OPTIMIZER)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(f"{folder} cannot be resumed from: {error}. Remove the folder to go on from an older one.") from error
+    _check_identity(folder, values.pop("identity"), identity)
+    weights = load_checkpoint(folder, head=model.head_name).weights
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    _restore_optimizer(model, optimizer, tensors)
+    torch.set_rng_state(tensors["random.cpu"])
+    if "random.cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["random.cuda"])
+    return TrainerState(**values)
+
+
+def newest_state(output: str | Path) -> Path | None:
+    """The checkpoint with the most steps, or None; drafts of killed writers are removed."""
+    remove_drafts(output)
+    found = states_in(Path(output))
+    return found[-1] if found else None
+
+
+def states_in(output: Path) -> list[Path]:
+    """All checkpoints in a folder, by rising step."""
+    named = ((re.fullmatch(r"checkpoint-(\d+)", folder.name), folder) for folder in output.glob("checkpoint-*"))
+    return [folder for _, folder in sorted((int(match[1]), folder) for match, folder in named if match and (folder / STATE).exists())]
+
+
+def _optimizer_tensors(model: EncoderModel, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    tensors = {"random.cpu": torch.get_rng_state()}
+    if model.device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    for name, weight in model.named_parameters():
+        for moment in MOMENTS:
+            if moment in optimizer.state.get(weight, {}):
+                tensors[f"{moment}.{name}"] = optimizer.state[weight][moment].contiguous()
+    return tensors
+
+
+def _restore_optimizer(model: EncoderModel, optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
+    for name, weight in model.named_parameters():
+        found = {moment: tensors[f"{moment}.{name}"].to(weight.device) for moment in MOMENTS if f"{moment}.{name}" in tensors}
+        if found:
+            optimizer.state[weight] = found
+
+
+def _check_identity(folder: Path, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    changed = [f"{name} was {saved.get(name)!r} and is {now.get(name)!r}" for name in now if saved.get(name) != now.get(name)]
+    if changed:
+        raise ConfigError(
+            f"{folder} was saved by a run with other settings ({'; '.join(changed)}), so going on would give neither that run's result nor a "
+            "new one's. Restore the settings, choose another output folder, or start anew with resume_from_checkpoint=False."
+        )

@@ -1,0 +1,40 @@
+"""The order in which training sees its data: random, yet with texts of like length together. Decided from lengths and a seed alone."""
+
+import numpy as np
+
+POOL = 64
+"""Batches drawn together: sorted by length within, random between. The larger, the more alike a batch and the less random."""
+
+
+def shuffled_batches(
+    lengths: np.ndarray, *, seed: int, epoch: int, max_texts: int | None = None, max_tokens: int | None = None
+) -> list[np.ndarray]:
+    """Indices of each batch of one epoch; every index stands exactly once.
+
+    Texts are shuffled, divided into pools, sorted by length within a pool (ties stay random) and cut by ``max_texts`` or by
+    ``max_tokens``, counted without padding; the batches are then shuffled. The same seed and epoch give the same order.
+    """
+    assert (max_texts is None) != (max_tokens is None)
+    random = np.random.default_rng([seed, epoch])
+    shuffled = random.permutation(len(lengths))
+    typical = max_texts or max(1, int((max_tokens or 0) / max(1.0, float(lengths.mean())))) if len(lengths) else 1
+    batches: list[np.ndarray] = []
+    for start in range(0, len(shuffled), POOL * typical):
+        pool = shuffled[start : start + POOL * typical]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += _by_texts(pool, max_texts) if max_texts else _by_tokens(pool, lengths, max_tokens or 0)
+    return [batches[index] for index in random.permutation(len(batches))]
+
+
+def _by_texts(pool: np.ndarray, max_texts: int) -> list[np.ndarray]:
+    return [pool[start : start + max_texts] for start in range(0, len(pool), max_texts)]
+
+
+def _by_tokens(pool: np.ndarray, lengths: np.ndarray, max_tokens: int) -> list[np.ndarray]:
+    batches, start, tokens = [], 0, 0
+    for stop, length in enumerate(lengths[pool].tolist()):
+        if stop > start and tokens + length > max_tokens:
+            batches.append(pool[start:stop])
+            start, tokens = stop, 0
+        tokens += length
+    return [*batches, pool[start:]]
