@@ -57,7 +57,10 @@ class Call:
     """How a pipeline was called, where the form of the answer depends on it, as it does in transformers."""
 
     kind: Literal["text", "item", "list"]
-    options: frozenset[str] = frozenset()
+    at_call: frozenset[str] = frozenset()
+    """The options that this call gave."""
+    given: frozenset[str] = frozenset()
+    """The options that the caller ever gave, to the pipeline or to this call."""
 
 
 class Prepared(Protocol):
@@ -142,7 +145,9 @@ class Task:
     def trainable(self) -> Training:
         """The training side; a task without one is an error that says so."""
         if self.training is None:
-            raise TaskError(f"{self.name} answers from a model as it is and has no labels to train on. Train with text-classification instead.")
+            raise TaskError(
+                f"{self.name} does not learn from labelled rows. Tasks that do: text-classification. Masked language models are made by pre-training."
+            )
         return self.training
 
 

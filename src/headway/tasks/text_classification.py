@@ -63,11 +63,11 @@ class Classifier:
 
     def present(self, answers: list[Any], call: Call) -> Any:
         """One label a text as a dict, several as a list; a lone string's single label in a list, as transformers has it."""
-        plain = self.options.top_k == 1 and "top_k" not in call.options
+        plain = self.options.top_k == 1 and "top_k" not in call.given
         found = [answer[0] for answer in answers] if plain else answers
         if call.kind == "list":
             return found
-        wrapped = call.kind == "text" and "top_k" not in call.options
+        wrapped = call.kind == "text" and "top_k" not in call.at_call
         return found if wrapped else found[0]
 
 

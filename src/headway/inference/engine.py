@@ -1,0 +1,115 @@
+"""What runs batches: the seam between texts and models. Padding exists only inside an engine."""
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from headway.architecture import ModelConfig
+from headway.core.batching import TokenSequence
+from headway.errors import ConfigError
+
+if TYPE_CHECKING:
+    from headway.graph import Session
+
+TOKEN_BUDGET = 512
+"""Tokens of a batch, padding included: large enough to fill the matrix units, small enough to stay in the cache."""
+
+
+class Engine(Protocol):
+    """A model that can be run. Safe to use from several threads."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """The model's configuration."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """What the weights are held in: fp32, bf16 or int8."""
+        ...
+
+    @property
+    def token_budget(self) -> int:
+        """The batch size in tokens, padding included, at which this engine works best."""
+        ...
+
+    @property
+    def workers(self) -> int:
+        """How many batches to run at once for most throughput."""
+        ...
+
+    def run(self, sequences: Sequence[TokenSequence], *, alone: bool = False) -> list[dict[str, np.ndarray]]:
+        """Each text's outputs by name without padding, in the order given.
+
+        ``alone`` says that no other batch runs beside this one, so that all cores may work on it.
+        """
+        ...
+
+
+class OnnxEngine:
+    """ONNX Runtime on the CPU.
+
+    Many batches go fastest as one thread for each, a lone one with all threads on it. The two ways need two sessions, each made
+    when it is first used.
+    """
+
+    def __init__(self, model: Path | bytes, config: ModelConfig, *, precision: str, threads: int | None = None, token_budget: int = TOKEN_BUDGET) -> None:
+        self.model = model
+        self.config = config
+        self.precision = precision
+        self.token_budget = token_budget
+        self.workers = usable_cores() if threads is None else checked_threads(threads)
+        self._sessions: dict[int, Session] = {}
+        self._lock = threading.Lock()
+
+    def run(self, sequences: Sequence[TokenSequence], *, alone: bool = False) -> list[dict[str, np.ndarray]]:
+        """Each text's outputs by name without padding, in the order given."""
+        if not sequences:
+            return []
+        outputs = self._session(self.workers if alone else 1).run(**padded(sequences))
+        return unpadded(outputs, [len(sequence) for sequence in sequences])
+
+    def _session(self, threads: int) -> "Session":
+        from headway.graph import Session
+
+        with self._lock:
+            if threads not in self._sessions:
+                self._sessions[threads] = Session(self.model, threads=threads)
+            return self._sessions[threads]
+
+
+def padded(sequences: Sequence[TokenSequence]) -> dict[str, np.ndarray]:
+    """The texts as int64 inputs, (texts, longest). Padding has the id 0: the mask keeps any id from mattering."""
+    shape = len(sequences), max(map(len, sequences))
+    inputs = {name: np.zeros(shape, np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
+    for row, sequence in enumerate(sequences):
+        inputs["input_ids"][row, : len(sequence)] = sequence.ids
+        inputs["attention_mask"][row, : len(sequence)] = 1
+        if sequence.type_ids is not None:
+            inputs["token_type_ids"][row, : len(sequence)] = sequence.type_ids
+    return inputs
+
+
+def unpadded(outputs: Mapping[str, np.ndarray], lengths: Sequence[int]) -> list[dict[str, np.ndarray]]:
+    """One mapping a text: (texts, tokens, …) is cut to the text's length, (texts, …) is its row."""
+    return [
+        {name: values[row, :length] if values.ndim == 3 else values[row] for name, values in outputs.items()}
+        for row, length in enumerate(lengths)
+    ]
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def checked_threads(threads: int) -> int:
+    """A number of threads, if it is one."""
+    if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
+        raise ConfigError(f"threads is {threads!r}, but it counts threads. Use a whole number from 1 on, or None for all cores.")
+    return threads
