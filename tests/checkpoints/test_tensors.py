@@ -1,0 +1,139 @@
+import json
+import struct
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from headway.checkpoints.tensors import read_safetensors
+from headway.errors import CheckpointError, WeightError
+
+
+def file_of(path, header, data: bytes = b""):
+    encoded = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(encoded)) + encoded + data)
+    return path
+
+
+def entry(kind="F32", shape=(2, 3), start=0, stop=24):
+    return {"dtype": kind, "shape": list(shape), "data_offsets": [start, stop]}
+
+
+def test_what_the_library_wrote_is_read_bit_for_bit(tmp_path):
+    generator = np.random.default_rng(0)
+    arrays = {"a": generator.normal(size=(3, 5)), "b": generator.normal(size=7), "scalar": np.array(2.5), "empty": np.zeros((0, 4))}
+    arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+    save_file(arrays, tmp_path / "x.safetensors", metadata={"format": "pt"})
+    found = read_safetensors(tmp_path / "x.safetensors")
+    assert found.keys() == arrays.keys()
+    for name, tensor in found.items():
+        assert tensor.shape == arrays[name].shape
+        assert tensor().dtype == np.float32
+        assert tensor().shape == arrays[name].shape
+        assert tensor().tobytes() == arrays[name].tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_other_floating_point_numbers_become_float32(tmp_path, dtype):
+    array = np.random.default_rng(0).normal(size=(3, 5)).astype(dtype)
+    save_file({"a": array}, tmp_path / "x.safetensors")
+    read = read_safetensors(tmp_path / "x.safetensors")["a"]()
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, array.astype(np.float32))
+
+
+def test_bfloat16_becomes_float32_exactly(tmp_path):
+    bits = np.array([[0x3F80, 0xBF80, 0x4049], [0x0001, 0x7F80, 0xFF7F]], dtype="<u2")
+    path = file_of(tmp_path / "x.safetensors", {"a": entry(kind="BF16", stop=12)}, bits.tobytes())
+    read = read_safetensors(path)["a"]()
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, [[1, -1, 3.140625], [2.0**-133, np.inf, -(2.0**128) * (1 - 2.0**-8)]])
+
+
+def test_float32_is_a_view_of_the_file_that_cannot_be_written_to(tmp_path):
+    save_file({"a": np.ones(4, np.float32)}, tmp_path / "x.safetensors")
+    read = read_safetensors(tmp_path / "x.safetensors")["a"]()
+    assert type(read) is np.ndarray
+    with pytest.raises(ValueError, match="read-only"):
+        read[0] = 2
+
+
+def test_unaligned_data_are_read_as_well(tmp_path):
+    array = np.arange(6, dtype=np.float32)
+    path = file_of(tmp_path / "x.safetensors", json.dumps({"a": entry()}).encode().ljust(91), array.tobytes())
+    read = read_safetensors(path)["a"]()
+    assert read.flags.aligned
+    np.testing.assert_array_equal(read, array.reshape(2, 3))
+
+
+def test_whole_numbers_have_a_shape_but_are_no_weight(tmp_path):
+    save_file({"position_ids": np.arange(5)[None]}, tmp_path / "x.safetensors")
+    tensor = read_safetensors(tmp_path / "x.safetensors")["position_ids"]
+    assert tensor.shape == (1, 5)
+    with pytest.raises(WeightError, match=r"position_ids in .* is stored as I64, but a weight is a floating-point number"):
+        tensor()
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        pytest.param(b"{", "header is not JSON", id="cut header"),
+        pytest.param(b"\xff\xfe\x00", "header is not JSON", id="not text"),
+        pytest.param([1], "header is a JSON list", id="no object"),
+        pytest.param({"a": 3}, "describes 'a' as 3", id="no entry"),
+        pytest.param({"a": {"dtype": "F32", "shape": [1]}}, "describes 'a'", id="no offsets"),
+        pytest.param({"a": entry(start=-4)}, "describes 'a'", id="before the data"),
+        pytest.param({"a": entry(start=24, stop=0)}, "describes 'a'", id="backwards"),
+        pytest.param({"a": entry(shape=(-2, -3))}, "describes 'a'", id="negative sizes"),
+        pytest.param({"a": entry(shape=(2.0, 3.0))}, "describes 'a'", id="broken sizes"),
+        pytest.param({"a": entry(shape=(2, 4))}, r"of type F32 and shape \(2, 4\) does not fit its 24 bytes", id="shape"),
+        pytest.param({"a": entry(kind="F16")}, "of type F16", id="type"),
+        pytest.param({"a": entry(start=8, stop=32)}, "should end at byte 32 of the data, but there are only 24", id="truncated"),
+    ],
+)
+def test_a_damaged_file_is_an_error_that_says_what_is_wrong(tmp_path, header, reason):
+    path = file_of(tmp_path / "x.safetensors", header, b"\0" * 24)
+    with pytest.raises(WeightError, match=reason) as caught:
+        read_safetensors(path)
+    assert str(path) in str(caught.value)
+    assert "download or save it again" in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [0, 3, 8, 20, 60, 150])
+def test_a_file_truncated_anywhere_is_an_error(tmp_path, size):
+    save_file({"a": np.ones((2, 3), np.float32), "b": np.ones(5, np.float32)}, tmp_path / "whole.safetensors")
+    content = (tmp_path / "whole.safetensors").read_bytes()
+    assert size < len(content)
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(content[:size])
+    with pytest.raises(WeightError, match="is not a whole safetensors file"):
+        read_safetensors(path)
+
+
+def test_a_header_that_claims_to_be_huge_is_refused(tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(struct.pack("<Q", 2**63) + b"{}")
+    with pytest.raises(WeightError, match="end before the header does"):
+        read_safetensors(path)
+
+
+def test_an_absent_file_is_a_checkpoint_error(tmp_path):
+    with pytest.raises(CheckpointError, match="cannot be opened"):
+        read_safetensors(tmp_path / "x.safetensors")
+
+
+def test_random_damage_to_the_header_is_never_another_kind_of_error(tmp_path):
+    save_file({"a": np.ones((2, 3), np.float32), "b": np.ones(5, np.float16)}, tmp_path / "whole.safetensors")
+    content = bytearray((tmp_path / "whole.safetensors").read_bytes())
+    generator = np.random.default_rng(0)
+    errors = 0
+    for _ in range(300):
+        damaged = bytearray(content)
+        damaged[generator.integers(0, len(content) - 34)] = generator.integers(0, 256)
+        (tmp_path / "x.safetensors").write_bytes(damaged)
+        try:
+            for tensor in read_safetensors(tmp_path / "x.safetensors").values():
+                tensor()
+        except WeightError:
+            errors += 1
+    assert errors > 100
