@@ -10,38 +10,63 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 SHOWN = 60
 
 
-def check_texts(texts: Any, *, name: str = "texts") -> list[str]:
+def is_batch(text: Any, *, is_split_into_words: bool) -> bool:
+    """Whether a call's ``text`` is several texts; a single one is a string, or a list of words."""
+    if not is_split_into_words:
+        return not isinstance(text, str | bytes) and isinstance(text, Iterable)
+    return isinstance(text, Iterable) and not isinstance(text, str) and any(not isinstance(entry, str) for entry in text)
+
+
+def check_batch(text: Any, pair: Any, *, is_split_into_words: bool) -> list[Any]:
+    """What the library encodes: a text, or a tuple of two, for each entry of the batch. A text is a string or a list of words."""
+    check = _check_split_texts if is_split_into_words else check_texts
+    if pair is None:
+        return check(text, name="text")
+    firsts, seconds = check(text, name="text"), check(pair, name="text_pair")
+    if len(firsts) != len(seconds):
+        raise InputError(
+            f"There are {len(firsts)} first texts but {len(seconds)} second ones, so they do not pair up. "
+            "Give lists of equal length."
+        )
+    return list(zip(firsts, seconds, strict=True))
+
+
+def check_texts(texts: Any, *, name: str) -> list[Any]:
     """The texts as a list; anything among them that is not a string is an error that says which."""
-    texts = _as_list(texts, name)
-    if not set(map(type, texts)) <= {str}:
-        for index, text in enumerate(texts):
-            check_text(text, name=f"{name}[{index}]")
-    return texts
+    listed = _as_list(texts, name)
+    if not set(map(type, listed)) <= {str}:
+        for index, text in enumerate(listed):
+            _check_text(text, f"{name}[{index}]")
+    return listed
 
 
-def check_text(text: Any, *, name: str = "text") -> str:
-    """The text, if it is one."""
+def check_single(text: Any, *, name: str, is_split_into_words: bool) -> Any:
+    """One text: a string, or a list of words."""
+    return check_words(text, name=name) if is_split_into_words else _check_text(text, name)
+
+
+def check_words(words: Any, *, name: str) -> list[Any]:
+    """The words of one text that the caller has split."""
+    if isinstance(words, str):
+        raise InputError(
+            f"{name} is a string, but is_split_into_words=True needs a list of words. Split it, or leave is_split_into_words out."
+        )
+    return check_texts(words, name=name)
+
+
+def without_surrogates(text: Any) -> Any:
+    """The text, words or pair with each lone surrogate, which has no UTF-8 form, as U+FFFD: one for one, so that offsets hold."""
+    return SURROGATE.sub("\ufffd", text) if isinstance(text, str) else type(text)(map(without_surrogates, text))
+
+
+def _check_text(text: Any, name: str) -> str:
     if not isinstance(text, str):
         raise InputError(f"{name} is {_shown(text)}, but only strings can be turned into tokens.{_advice(text)}")
     return text
 
 
-def check_words(words: Any, *, name: str = "text") -> list[str]:
-    """The words of one text that the caller has split."""
-    if isinstance(words, str):
-        raise InputError(f"{name} is a string, but is_split_into_words=True needs a list of words. Split it, or leave is_split_into_words out.")
-    return check_texts(words, name=name)
-
-
-def check_pairs(texts: list[Any], pairs: list[Any]) -> None:
-    """Refuse lists of first and second texts that cannot be paired."""
-    if len(texts) != len(pairs):
-        raise InputError(f"There are {len(texts)} first texts but {len(pairs)} second ones, so they do not pair up. Give lists of equal length.")
-
-
-def without_surrogates(text: str) -> str:
-    """The text with each lone surrogate, which no UTF-8 can hold, as U+FFFD: one character for one, so that offsets stay true."""
-    return SURROGATE.sub("\ufffd", text)
+def _check_split_texts(texts: Any, *, name: str) -> list[Any]:
+    return [check_words(words, name=f"{name}[{index}]") for index, words in enumerate(_as_list(texts, name))]
 
 
 def _as_list(texts: Any, name: str) -> list[Any]:
@@ -56,7 +81,7 @@ def _shown(value: Any) -> str:
     if value is None:
         return "None"
     text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= SHOWN else text[:SHOWN] + '…'}"
+    return f"the {type(value).__name__} {text if len(text) <= SHOWN else text[:SHOWN] + '…'}"
 
 
 def _advice(value: Any) -> str:

@@ -19,12 +19,14 @@ from headway.families import family
 from headway.text.traits import ROLES, Traits, content
 from headway.text.wordpiece import build_wordpiece, read_vocabulary
 
+NORMALIZER = {"do_lower_case": "lowercase", "strip_accents": "strip_accents", "tokenize_chinese_chars": "handle_chinese_chars"}
 
-def load(folder: Path) -> tuple[Backend, Traits]:
-    """The tokenizer in a folder, from ``tokenizer.json`` or else from ``vocab.txt``."""
+
+def load(folder: Path, changes: Mapping[str, Any]) -> tuple[Backend, Traits]:
+    """The tokenizer in a folder, from ``tokenizer.json`` or else from ``vocab.txt``; ``changes`` win over its settings."""
     model = _read_object(folder / "config.json")
     defaults = _defaults(model)
-    settings = _read_object(folder / "special_tokens_map.json") | _read_object(folder / "tokenizer_config.json")
+    settings = _read_object(folder / "special_tokens_map.json") | _read_object(folder / "tokenizer_config.json") | dict(changes)
     roles = dict(defaults.special_tokens) if defaults else {}
     if (folder / "tokenizer.json").is_file():
         backend = _read_backend(folder / "tokenizer.json")
@@ -38,7 +40,7 @@ def load(folder: Path) -> tuple[Backend, Traits]:
             "Give the folder of a saved model, or train one with: headway tokenizer."
         )
     traits = Traits.from_file(settings, roles=roles, max_positions=model.get("max_position_embeddings"))
-    _add_special_tokens(backend, traits, settings)
+    add_special_tokens(backend, traits, settings)
     return backend, traits
 
 
@@ -96,7 +98,7 @@ def _from_vocabulary(
     return backend, {"tokenizer_class": "BertTokenizer", **settings, **normal}, roles
 
 
-def _add_special_tokens(backend: Backend, traits: Traits, settings: Mapping[str, Any]) -> None:
+def add_special_tokens(backend: Backend, traits: Traits, settings: Mapping[str, Any]) -> None:
     """Let the tokenizer recognise the special tokens that only the settings name, as transformers does."""
     known = {token.content for token in backend.get_added_tokens_decoder().values()}
     for token in (*traits.special_tokens.values(), *traits.additional_special_tokens):
@@ -106,12 +108,21 @@ def _add_special_tokens(backend: Backend, traits: Traits, settings: Mapping[str,
             backend.add_special_tokens([AddedToken(token, special=True, **sides)])
 
 
+def normalizer_settings(backend: Backend) -> dict[str, Any]:
+    """BERT's normalisation by the names of ``tokenizer_config.json``; nothing where a tokenizer normalises in another way.
+
+    transformers builds the normalisation anew where its own settings, or their defaults, say otherwise than ``tokenizer.json``.
+    """
+    normalizer = backend.normalizer
+    found = json.loads(normalizer.__getstate__()) if normalizer is not None else {}
+    return {name: found[theirs] for name, theirs in NORMALIZER.items()} if found.get("type") == "BertNormalizer" else {}
+
+
 def _warn_of_contradiction(backend: Backend, settings: Mapping[str, Any], folder: Path) -> None:
-    normalizer = json.loads(backend.to_str())["normalizer"] or {}
-    names = {"do_lower_case": "lowercase", "strip_accents": "strip_accents", "tokenize_chinese_chars": "handle_chinese_chars"}
-    for theirs, name in names.items():
-        if normalizer.get("type") == "BertNormalizer" and theirs in settings and settings[theirs] != normalizer[name]:
+    for name, value in normalizer_settings(backend).items():
+        if settings.get(name, value) != value:
             warnings.warn(
-                f"{folder}: tokenizer_config.json says {theirs} = {settings[theirs]}, but tokenizer.json does otherwise; tokenizer.json is used.",
+                f"{folder}: tokenizer_config.json says {name} = {settings[name]}, but tokenizer.json does otherwise; "
+                "tokenizer.json is used.",
                 stacklevel=4,
             )

@@ -3,8 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from tokenizers import Tokenizer as Backend
+from tokenizers import trainers
+
 from headway.errors import ConfigError, DataError
 from headway.families import family
+from headway.text.alphabet import alphabet, continuing, count_characters
 from headway.text.files import check_files, line_batches
 from headway.text.tokenizer import Tokenizer
 from headway.text.traits import Traits
@@ -26,26 +30,37 @@ def train_wordpiece(
 
     ``min_frequency`` is how often two pieces must stand together before they become one. The same files give the same vocabulary.
     """
-    from tokenizers import trainers
-
     paths = check_files(files)
     _check_size(vocab_size)
     learner = empty_wordpiece({}, unknown="[UNK]", lowercase=lowercase)
+    characters = _characters(
+        paths, learner, limit=min(ALPHABET_LIMIT, (vocab_size - len(SPECIAL_TOKENS)) // 2), progress=progress
+    )
+    numbered = [*SPECIAL_TOKENS, *characters, *("##" + character for character in continuing(characters, learner))]
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocab_size,
         min_frequency=min_frequency,
-        special_tokens=list(SPECIAL_TOKENS),
-        limit_alphabet=min(ALPHABET_LIMIT, (vocab_size - len(SPECIAL_TOKENS)) // 2),
+        special_tokens=numbered,
+        initial_alphabet=characters,
+        limit_alphabet=len(characters),
         continuing_subword_prefix="##",
         show_progress=False,
     )
-    learner.train_from_iterator(line_batches(paths, progress=progress, doing="Reading text", afterwards="Learning pieces"), trainer=trainer)
-    vocabulary = learner.get_vocab()
-    if len(vocabulary) == len(SPECIAL_TOKENS):
+    learner.train_from_iterator(
+        line_batches(paths, progress=progress, doing="Reading text", afterwards="Learning pieces"), trainer
+    )
+    return _finished(learner.get_vocab(), lowercase=lowercase)
+
+
+def _characters(paths: list[Path], learner: Backend, *, limit: int, progress: bool) -> list[str]:
+    batches = line_batches(paths, progress=progress, doing="Counting characters", afterwards="Counting characters")
+    found = alphabet(count_characters(batches), learner, limit=limit)
+    if not found:
         raise DataError(
-            f"There is no text in {', '.join(map(str, paths))}, so there is nothing to learn pieces from. Give files that hold text."
+            f"There is no text in {', '.join(map(str, paths))}, so there is nothing to learn pieces from. "
+            "Give files that hold text."
         )
-    return _finished(vocabulary, lowercase=lowercase)
+    return found
 
 
 def _finished(vocabulary: dict[str, int], *, lowercase: bool) -> Tokenizer:

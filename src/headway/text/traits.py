@@ -35,7 +35,7 @@ class Traits:
         ``model_max_length`` is never more than ``max_positions``: a longer text would only fail later, in the model.
         """
         named = {role: content(values[role]) for role in ROLES if values.get(role) is not None}
-        limit = int(values.get("model_max_length") or UNLIMITED)
+        limit = min(int(values.get("model_max_length") or UNLIMITED), UNLIMITED)
         return cls(
             special_tokens={role: ({**roles, **named})[role] for role in ROLES if role in {**roles, **named}},
             additional_special_tokens=tuple(content(token) for token in values.get("additional_special_tokens") or ()),
@@ -50,9 +50,8 @@ class Traits:
 
     def to_file(self) -> dict[str, Any]:
         """``tokenizer_config.json``: what was read, with what Headway knows written over it."""
-        values = {name: value for name, value in self.file.items() if name != "added_tokens_decoder"}
-        values.setdefault("tokenizer_class", "PreTrainedTokenizerFast")
-        values |= self.special_tokens
+        values = {"tokenizer_class": "PreTrainedTokenizerFast", **self.file}
+        values |= {role: token for role, token in self.special_tokens.items() if not _is_token(values.get(role), token)}
         values |= {
             "model_max_length": self.model_max_length,
             "model_input_names": list(self.model_input_names),
@@ -60,8 +59,6 @@ class Traits:
             "truncation_side": self.truncation_side,
             "clean_up_tokenization_spaces": self.clean_up_tokenization_spaces,
         }
-        if self.additional_special_tokens:
-            values["additional_special_tokens"] = list(self.additional_special_tokens)
         return values
 
 
@@ -69,8 +66,14 @@ def content(token: Any) -> str:
     """A special token's text, from its plain form or from the object that transformers writes."""
     found = token.get("content") if isinstance(token, Mapping) else token
     if not isinstance(found, str):
-        raise TokenizerError(f"tokenizer_config.json gives {token!r} as a special token, where a text belongs. Save the tokenizer again.")
+        raise TokenizerError(
+            f"tokenizer_config.json gives {token!r} as a special token, where a text belongs. Save the tokenizer again."
+        )
     return found
+
+
+def _is_token(value: Any, token: str) -> bool:
+    return value is not None and content(value) == token
 
 
 def _side(values: Mapping[str, Any], name: str) -> Side:

@@ -24,8 +24,9 @@ def build_wordpiece(
 
     ``strip_accents`` of None means: where letters are lowercased.
     """
+    unknown = special_tokens["unk_token"]
     backend = empty_wordpiece(
-        vocabulary, unknown=special_tokens["unk_token"], lowercase=lowercase, strip_accents=strip_accents, split_chinese=split_chinese
+        vocabulary, unknown=unknown, lowercase=lowercase, strip_accents=strip_accents, split_chinese=split_chinese
     )
     cls, sep = special_tokens["cls_token"], special_tokens["sep_token"]
     backend.add_special_tokens(list(special_tokens.values()))

@@ -12,7 +12,8 @@ def run(settings: TokenizerSettings) -> None:
         settings.files, vocab_size=settings.vocab_size, lowercase=settings.lowercase, min_frequency=settings.min_frequency
     )
     tokenizer.save_pretrained(settings.output)
-    fewer = "" if len(tokenizer) == settings.vocab_size else f" (the text gave no more than that; {settings.vocab_size:,} were asked for)"
+    asked = settings.vocab_size
+    fewer = "" if len(tokenizer) == asked else f" (the text gave no more than that; {asked:,} were asked for)"
     print(f"Wrote a WordPiece tokenizer of {len(tokenizer):,} pieces{fewer} to {settings.output}")
 
 
