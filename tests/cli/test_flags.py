@@ -152,7 +152,13 @@ def test_help_shows_each_field_with_its_text_and_default():
     shown = " ".join(build_parser(COMMAND, program="headway it").format_help().split())
     assert "usage: headway it [flags] TEXTS …" in shown
     assert "--seed N Where chance starts; 100 % repeatable. Default: 42." in shown
-    assert "--fast, --no-fast Whether to hurry. Default: yes." in shown
+    assert "--fast, --no-fast Whether to hurry. Default: true." in shown
     assert "--engine {auto,onnx} Which engine runs it. Default: auto." in shown
     assert "--model TEXT Folder or name of a model. Required." in shown
     assert "Sizes to try. Default: 3 5." in shown
+
+
+def test_help_starts_with_what_must_be_given_and_ends_with_what_is_shared():
+    shown = build_parser(COMMAND, program="headway it").format_help()
+    places = [shown.index(part) for part in ("to be given:", "  TEXTS", "--model TEXT", "\nflags:", "--rate X", "What both share:", "--seed N")]
+    assert places == sorted(places)

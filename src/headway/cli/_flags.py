@@ -43,9 +43,13 @@ def build_parser(command: Command, *, program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program, usage=" ".join([program, "[flags]", *positional]), description=command.summary, allow_abbrev=False
     )
-    for field in fields:
-        options = {"help": _help(field, docs.get(field.name, "")), "default": argparse.SUPPRESS, "type": _values.reader(kinds[field.name])}
-        _add(parser, field, options | _values.shape(kinds[field.name]))
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for field in sorted(fields, key=lambda field: _group(field, command.settings)):
+        _, title = _group(field, command.settings)
+        group = groups[title] = groups.get(title) or parser.add_argument_group(title)
+        kind = kinds[field.name]
+        options = {"help": _help(field, docs.get(field.name, "")), "default": argparse.SUPPRESS, "type": _values.reader(kind)}
+        _add(group, field, options | _values.shape(kind))
     parser.add_argument(
         "--config",
         metavar="FILE",
@@ -91,7 +95,15 @@ def _fields(settings: type[Config]) -> list[Field]:
     return [field for field in dataclasses.fields(settings) if field.init]
 
 
-def _add(parser: argparse.ArgumentParser, field: Field, options: dict[str, Any]) -> None:
+def _group(field: Field, settings: type[Config]) -> tuple[int, str]:
+    """Where a field stands in the help: what must be given first, then the command's own settings, then those it shares with others."""
+    if is_positional(field) or is_required(field):
+        return 0, "to be given"
+    first = max((base for base in settings.__mro__ if field.name in vars(base).get("__annotations__", {})), key=settings.__mro__.index)
+    return (1, "flags") if first is settings else (2, (first.__doc__ or first.__name__).partition(".")[0])
+
+
+def _add(parser: argparse._ArgumentGroup, field: Field, options: dict[str, Any]) -> None:
     if is_positional(field):  # never required for argparse: the value may come from --config
         parser.add_argument(field.name, **options | {"nargs": "*" if "nargs" in options else "?", "metavar": label(field)})
     elif "action" in options:
@@ -104,16 +116,10 @@ def _add(parser: argparse.ArgumentParser, field: Field, options: dict[str, Any])
 def _help(field: Field, doc: str) -> str:
     text = doc.replace("``", "")
     if field.default is not dataclasses.MISSING and field.default not in (None, (), ""):
-        text += f" Default: {_shown(field.default)}."
+        text += f" Default: {_values.spelled(field.default)}."
     elif is_required(field):
         text += " Required."
     return text.strip().replace("%", "%%")
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _unknown(arguments: Sequence[str], parser: argparse.ArgumentParser) -> str:

@@ -79,6 +79,13 @@ def describe(annotation: Any) -> str:
     return " or ".join(words)
 
 
+def spelled(value: Any) -> str:
+    """The value as one would type it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return " ".join(map(spelled, value)) if isinstance(value, tuple) else str(value)
+
+
 def _choices(kind: Any) -> tuple[Any, ...]:
     return typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
 
