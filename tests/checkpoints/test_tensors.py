@@ -21,7 +21,12 @@ def entry(kind="F32", shape=(2, 3), start=0, stop=24):
 
 def test_what_the_library_wrote_is_read_bit_for_bit(tmp_path):
     generator = np.random.default_rng(0)
-    arrays = {"a": generator.normal(size=(3, 5)), "b": generator.normal(size=7), "scalar": np.array(2.5), "empty": np.zeros((0, 4))}
+    arrays = {
+        "a": generator.normal(size=(3, 5)),
+        "b": generator.normal(size=7),
+        "scalar": np.array(2.5),
+        "empty": np.zeros((0, 4)),
+    }
     arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     save_file(arrays, tmp_path / "x.safetensors", metadata={"format": "pt"})
     found = read_safetensors(tmp_path / "x.safetensors")

@@ -56,13 +56,17 @@ def test_a_key_like_no_other_is_refused_with_all_that_are_known():
 
 
 def test_a_setting_without_default_has_to_be_given():
-    with pytest.raises(ConfigError, match="Cake needs rack, which nothing here gives. Add it"):
+    with pytest.raises(ConfigError, match=r"Cake needs rack, which nothing here gives\. Add what is missing"):
         Cake.from_dict({"layers": []})
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "could not be read from"), ("[1]", "holds a JSON list, but settings are an object"), (None, "Give the path of a JSON file")],
+    [
+        ("{", "could not be read from"),
+        ("[1]", "holds a JSON list, but settings are an object"),
+        (None, "Give the path of a JSON file"),
+    ],
 )
 def test_a_file_without_settings_is_an_error_that_names_it(tmp_path, content, message):
     path = tmp_path / "cake.json"

@@ -34,9 +34,14 @@ def test_a_file_appears_under_its_name_only_when_whole(tmp_path):
 def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="half-way"), atomic_file(path) as draft:
-        draft.write_text("ne")
-        raise RuntimeError("half-way")
+
+    def write_half():
+        with atomic_file(path) as draft:
+            draft.write_text("ne")
+            raise RuntimeError("half-way")
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        write_half()
     assert path.read_text() == "old"
     assert entries(tmp_path) == ["notes.txt"]
 
@@ -67,9 +72,14 @@ def test_a_folder_replaces_the_old_one_as_a_whole(tmp_path):
 def test_a_failed_folder_leaves_the_old_one_and_no_draft(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "old").touch()
-    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "model") as draft:
-        (draft / "new").touch()
-        raise KeyboardInterrupt
+
+    def write_half():
+        with atomic_folder(tmp_path / "model") as draft:
+            (draft / "new").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
     assert entries(tmp_path) == ["model", "model/old"]
 
 

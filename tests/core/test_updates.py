@@ -65,9 +65,14 @@ def test_an_update_replaces_what_it_brings_removes_what_it_replaces_and_keeps_th
 def test_a_failed_update_changes_nothing(tmp_path):
     folder = tmp_path / "model"
     make_old(folder)
-    with pytest.raises(RuntimeError), atomic_update(folder, replaces=("weights-*",)) as draft:
-        (draft / "config").write_text("new")
-        raise RuntimeError
+
+    def write_half():
+        with atomic_update(folder, replaces=("weights-*",)) as draft:
+            (draft / "config").write_text("new")
+            raise ValueError("half-way")
+
+    with pytest.raises(ValueError, match="half-way"):
+        write_half()
     assert state(folder) == OLD
     assert not any(path.name.startswith(".") for path in folder.iterdir())
 

@@ -12,7 +12,9 @@ def test_bert_is_known_and_found_by_its_model_type():
     assert BERT.model_type == "bert"
 
 
-@pytest.mark.parametrize(("model_type", "answer"), [("brt", "Did you mean 'bert'"), ("llama", "Known: .*bert"), ("__init__", "Known")])
+@pytest.mark.parametrize(
+    ("model_type", "answer"), [("brt", "Did you mean 'bert'"), ("llama", "Known: .*bert"), ("__init__", "Known")]
+)
 def test_an_unknown_family_is_an_error_that_says_which_are_known(model_type, answer):
     with pytest.raises(ConfigError, match=f"model_type '{model_type}' is not a family that Headway knows.*{answer}"):
         family(model_type)
@@ -41,7 +43,9 @@ def test_heads_that_cannot_share_the_hidden_size_are_an_error(tiny_config, heads
         BERT.architecture(tiny_config.replace(num_attention_heads=heads), "base")
 
 
-@pytest.mark.parametrize(("name", "activation"), [("gelu", "gelu"), ("gelu_new", "gelu_tanh"), ("gelu_pytorch_tanh", "gelu_tanh"), ("relu", "relu")])
+@pytest.mark.parametrize(
+    ("name", "activation"), [("gelu", "gelu"), ("gelu_new", "gelu_tanh"), ("gelu_pytorch_tanh", "gelu_tanh"), ("relu", "relu")]
+)
 def test_activations(tiny_config, name, activation):
     architecture = BERT.architecture(tiny_config.replace(hidden_act=name), "masked-lm")
     assert architecture.encoder.layers[0].feed_forward.activation == activation
@@ -63,5 +67,9 @@ def test_layers_are_as_the_configuration_says(tiny_config):
     config = tiny_config.replace(hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.2, layer_norm_eps=1e-5, pad_token_id=4)
     encoder = BERT.architecture(config, "base").encoder
     assert len(encoder.layers) == 3
-    assert (encoder.layers[0].attention.num_heads, encoder.layers[0].attention.dropout, encoder.layers[0].dropout) == (4, 0.2, 0.3)
+    assert (encoder.layers[0].attention.num_heads, encoder.layers[0].attention.dropout, encoder.layers[0].dropout) == (
+        4,
+        0.2,
+        0.3,
+    )
     assert (encoder.embeddings.norm_eps, encoder.layers[0].norm_eps, encoder.embeddings.padding_id) == (1e-5, 1e-5, 4)

@@ -86,14 +86,15 @@ class ModelConfig:
 
     @property
     def problem_type(self) -> str | None:
-        """``regression``, ``single_label_classification``, ``multi_label_classification``, or None where the file says nothing."""
+        """``regression``, ``single_label_classification``, ``multi_label_classification``; None where the file says nothing."""
         found = self._values.get("problem_type")
         return None if found is None else str(found)
 
     def replace(self, **changes: Any) -> "ModelConfig":
         """Another configuration with these settings changed; label settings stay consistent with one another.
 
-        ``id2label`` decides, else ``label2id``, else ``num_labels``, which gives the labels new names only where their number changes.
+        ``id2label`` decides, else ``label2id``, else ``num_labels``, which gives the labels new names only where their number
+        changes.
         """
         values = self._values | {name: value for name, value in changes.items() if name not in LABEL_SETTINGS}
         labels = self._changed_labels(**{name: value for name, value in changes.items() if name in LABEL_SETTINGS})
@@ -124,8 +125,8 @@ class ModelConfig:
         labels = _labels(id2label)
         if list(labels) != list(range(num_labels or len(labels))):
             raise ConfigError(
-                f"id2label names the classes {list(labels)}, but a head with {num_labels or len(labels)} labels has the classes 0 to "
-                f"{(num_labels or len(labels)) - 1}. Give each class one name."
+                f"id2label names the classes {list(labels)}, but a head with {num_labels or len(labels)} labels has the classes "
+                f"0 to {(num_labels or len(labels)) - 1}. Give each class one name."
             )
         return labels
 
@@ -135,4 +136,6 @@ def _labels(named: Any) -> dict[int, str]:
     try:
         return dict(sorted((int(index), str(label)) for index, label in named.items()))
     except (AttributeError, ValueError) as error:
-        raise ConfigError(f'id2label is {named!r}, but it gives a name to each class index, as in {{"0": "NEGATIVE"}}. Correct it.') from error
+        raise ConfigError(
+            f'id2label is {named!r}, but it gives a name to each class index, as in {{"0": "NEGATIVE"}}. Correct it.'
+        ) from error

@@ -41,15 +41,16 @@ class Family:
     def architecture(self, config: ModelConfig, head: HeadName) -> Architecture:
         """The architecture that a configuration describes, with the head asked for.
 
-        Settings absent from the file take the family's defaults. A setting whose value would need mathematics that is not here is refused.
+        Settings absent from the file take the family's defaults. A setting whose value would need mathematics that is not here is
+        refused.
         """
         if head not in self.class_names:
             raise TaskError(f"{self.model_type} models have no {head!r} head here; they have {', '.join(self.class_names)}.")
         for name, value in self.required.items():
             if config.get(name, value) != value:
                 raise ConfigError(
-                    f"{name} is {config[name]!r} in config.json, which changes what a {self.model_type} model computes; only {value!r} is supported. "
-                    "Use a checkpoint without it."
+                    f"{name} is {config[name]!r} in config.json, which changes what a {self.model_type} model computes; "
+                    f"only {value!r} is supported. Use a checkpoint without it."
                 )
         whole = ModelConfig({**self.defaults, **config.to_dict()})
         self._check_numbers(whole)

@@ -1,7 +1,7 @@
 """Reversible tables between the Hub's weight names and ours.
 
-A family lists ``Rename`` and ``Fuse`` rules on module names; ``{i}`` stands for the layer's number. Both directions follow from the one table, and
-reading what was written gives the same arrays bit for bit.
+A family lists ``Rename`` and ``Fuse`` rules on module names; ``{i}`` stands for the layer's number. Both directions follow from
+the one table, and reading what was written gives the same arrays bit for bit.
 """
 
 import re

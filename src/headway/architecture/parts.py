@@ -1,5 +1,6 @@
-"""The parts of an encoder as frozen dataclasses. A family's file makes them from ``config.json``; ``neural`` and ``graph`` realise them.
+"""The parts of an encoder as frozen dataclasses.
 
+A family's file makes them from ``config.json``; ``neural`` and ``graph`` realise them.
 Post-layer normalisation: each sub-layer's output is added to its input and then normalised (Vaswani et al., 2017).
 """
 

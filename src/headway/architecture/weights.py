@@ -1,4 +1,4 @@
-"""Which weights an architecture has, under which of our names, in which shapes. The reference for loading, modules and graphs alike."""
+"""Which weights an architecture has, under which of our names, in which shapes: the reference for loading, modules and graphs."""
 
 from collections.abc import Iterator
 from typing import TypeAlias
@@ -16,7 +16,10 @@ Shape: TypeAlias = tuple[int, ...]
 
 
 def weight_shapes(architecture: Architecture) -> dict[str, Shape]:
-    """Every weight's name and shape. Linear weights are (out, in). The masked LM's output matrix is the token embedding: not listed twice."""
+    """Every weight's name and shape; linear weights are (out, in).
+
+    The masked LM's output matrix is the token embedding, and so not listed twice.
+    """
     shapes = dict(_encoder(architecture.encoder))
     if architecture.pooler is not None:
         shapes |= _linear("pooler.dense", architecture.encoder.hidden_size, architecture.encoder.hidden_size)

@@ -38,11 +38,15 @@ def _sharded(folder: Path) -> dict[str, StoredTensor]:
     shards = {}
     for name in sorted(set(places.values())):
         if not (folder / name).is_file():
-            raise CheckpointError(f"{folder} has no {name}, though {INDEX} names it: weights would be missing. Download or save the model again.")
+            raise CheckpointError(
+                f"{folder} has no {name}, though {INDEX} names it: weights would be missing. Download or save the model again."
+            )
         shards[name] = read_safetensors(folder / name)
     for weight, name in places.items():
         if weight not in shards[name]:
-            raise WeightError(f"{INDEX} says that {weight} is in {name}, but it is not there in {folder}. Download or save the model again.")
+            raise WeightError(
+                f"{INDEX} says that {weight} is in {name}, but it is not there in {folder}. Download or save the model again."
+            )
     return {weight: shards[name][weight] for weight, name in places.items()}
 
 
@@ -53,19 +57,22 @@ def _weight_map(path: Path) -> dict[str, str]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} is not an index of weight files ({error!r}). Download or save the model again.") from error
     if not plain:
-        raise CheckpointError(f"{path} names weight files outside its own folder, which is refused. Download the model from its origin again.")
+        raise CheckpointError(
+            f"{path} names weight files outside its own folder, which is refused. Download the model from its origin again."
+        )
     return dict(places)
 
 
 def _no_weights(folder: Path) -> CheckpointError:
     pickled = [name for name in PICKLED if (folder / name).is_file()]
     if "snapshots" in folder.parts:
-        found = f"no {WEIGHTS}: the repository has none, or only part of it is in this cache and loading it with the network on completes it"
+        found = f"no {WEIGHTS}: either the repository has none, or this cache has only part of it; load it with the network on"
     elif pickled:
         found = f"only {pickled[0]}, a pickle, which can run any code when it is read"
     else:
         found = f"no {WEIGHTS} and no {INDEX}"
     return CheckpointError(
-        f"{folder} has {found}. Headway reads safetensors; a restricted reader for pickled weights is not there yet. Convert them once with transformers: "
-        f"AutoModel.from_pretrained(folder).save_pretrained(folder), with the AutoModel class of the head, or pick a revision that has {WEIGHTS}."
+        f"{folder} has {found}. Headway reads safetensors; a restricted reader for pickled weights is not there yet. "
+        "Convert them once with transformers: AutoModel.from_pretrained(folder).save_pretrained(folder), "
+        f"with the AutoModel class of the head, or pick a revision that has {WEIGHTS}."
     )

@@ -9,7 +9,7 @@ from headway import __version__
 from headway.errors import CheckpointError
 
 # The bases of the library's HTTP error are the HTTP library's own: requests' before version 1, httpx's since.
-FAILURES = (OSError, ValueError, RuntimeError, errors.XetError, *errors.HfHubHTTPError.__bases__)
+FAILURES: tuple[type[BaseException], ...] = (OSError, ValueError, RuntimeError, errors.XetError, *errors.HfHubHTTPError.__bases__)
 
 
 def download(
@@ -40,7 +40,7 @@ def download(
     return Path(found)
 
 
-def explain(error: Exception, repository: str, *, revision: str | None, offline: bool, cache: str | Path) -> str:
+def explain(error: BaseException, repository: str, *, revision: str | None, offline: bool, cache: str | Path) -> str:
     """What happened and how to mend it, for each way in which a download fails."""
     match error:
         case errors.HFValidationError():
@@ -59,20 +59,27 @@ def explain(error: Exception, repository: str, *, revision: str | None, offline:
                 "Check the spelling; for a private repository pass token=… or log in with: hf auth login."
             )
         case errors.RevisionNotFoundError():
-            return f"{repository} has no revision {revision!r}. Give a branch, tag or commit that its page on the Hub lists, or leave revision out."
+            return (
+                f"{repository} has no revision {revision!r}. "
+                "Give a branch, tag or commit that its page on the Hub lists, or leave revision out."
+            )
         case errors.LocalTokenNotFoundError():
             return "token=True asks for the saved token, but none is saved. Log in with: hf auth login, or pass the token itself."
         case errors.LocalEntryNotFoundError() if offline:
             return (
-                f"{repository}{_at(revision)} is not a folder here and not in the Hub's cache ({cache}), and the network is switched off "
-                "(local_files_only or HF_HUB_OFFLINE). Load it once with the network on, or give a folder."
+                f"{repository}{_at(revision)} is not a folder here and not in the Hub's cache ({cache}), "
+                "and the network is switched off (local_files_only or HF_HUB_OFFLINE). "
+                "Load it once with the network on, or give a folder."
             )
         case errors.LocalEntryNotFoundError():
             return (
-                f"{repository}{_at(revision)} is not a folder here and not in the Hub's cache ({cache}), and {constants.ENDPOINT} cannot be reached: "
-                f"{error.__cause__ or error}. Check the connection, or give a folder."
+                f"{repository}{_at(revision)} is not a folder here and not in the Hub's cache ({cache}), "
+                f"and {constants.ENDPOINT} cannot be reached: {error.__cause__ or error}. Check the connection, or give a folder."
             )
-    return f"{repository}{_at(revision)} could not be downloaded into {cache}: {error}. Check the connection and the room on the disk, then try again."
+    return (
+        f"{repository}{_at(revision)} could not be downloaded into {cache}: {error}. "
+        "Check the connection and the room on the disk, then try again."
+    )
 
 
 def _at(revision: str | None) -> str:

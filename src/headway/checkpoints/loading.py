@@ -21,9 +21,10 @@ from headway.families import family as find_family
 class Checkpoint:
     """What a model's folder holds.
 
-    ``weights`` has our names; its arrays may be read-only views of the file. Weights that the architecture has and the folder has not are
-    ``missing``: only those of a head or of its pooler may be. Those of them that are there in another size are ``mismatched`` as well.
-    ``unexpected`` are names on disk that this model does not use. A base model without a pooler on disk has none here either.
+    ``weights`` has our names; its arrays may be read-only views of the file. Weights that the architecture has and the folder has
+    not are ``missing``: only those of a head or of its pooler may be. Those of them that are there in another size are
+    ``mismatched`` as well. ``unexpected`` are names on disk that this model does not use. A base model without a pooler on disk
+    has none here either.
     """
 
     folder: Path
@@ -40,8 +41,8 @@ class Checkpoint:
         """Refuse a checkpoint without all weights of its head: answers would come from random numbers."""
         if self.missing:
             raise WeightError(
-                f"{self.folder} has no {listed(self.hub_names(self.missing))}, so its answers as a {self.head} model would be random. "
-                "Fine-tune it for the task first, or choose a checkpoint that was."
+                f"{self.folder} has no {listed(self.hub_names(self.missing))}, so its answers as a {self.head} model "
+                "would be random. Fine-tune it for the task first, or choose a checkpoint that was."
             )
 
     def hub_names(self, ours: Iterable[str]) -> list[str]:
@@ -78,8 +79,9 @@ def load_checkpoint(
 ) -> Checkpoint:
     """A model's configuration, architecture and weights.
 
-    ``head`` is by default the one that the checkpoint was saved with, else ``"base"``. ``changes`` are settings to replace, such as ``num_labels``.
-    With ``ignore_mismatched_sizes`` a head's weight of another size counts as missing instead of being an error.
+    ``head`` is by default the one that the checkpoint was saved with, else ``"base"``. ``changes`` are settings to replace, such
+    as ``num_labels``. With ``ignore_mismatched_sizes`` a head's weight of another size counts as missing instead of being an
+    error.
     """
     folder = locate(name_or_path, revision=revision, token=token, local_files_only=local_files_only, cache_dir=cache_dir)
     config = read_config(folder).replace(**changes)
@@ -112,7 +114,8 @@ def describe_new_weights(checkpoint: Checkpoint) -> str | None:
         return None
     names = checkpoint.hub_names(checkpoint.missing)
     other_size = set(checkpoint.missing) == set(checkpoint.mismatched)
+    reason = "has them in another size" if other_size else "does not have them"
     return (
-        f"{len(names)} weights are made anew at random, because {checkpoint.folder} {'has them in another size' if other_size else 'does not have them'}: "
-        f"{listed(names)}. Train the model before you trust its answers."
+        f"{len(names)} weights are made anew at random, because {checkpoint.folder} {reason}: {listed(names)}. "
+        "Train the model before you trust its answers."
     )

@@ -48,19 +48,21 @@ def locate(
 ) -> Path:
     """The folder that holds a model's files.
 
-    A shipped model's short name comes first, then a local folder; neither touches the network. Anything else is a Hub repository, whose files are
-    downloaded once into the Hub's cache: a branch, tag or commit of it with ``revision``, a private one with ``token``. ``files`` says which kinds are
-    downloaded.
+    A shipped model's short name comes first, then a local folder; neither touches the network. Anything else is a Hub repository,
+    whose files are downloaded once into the Hub's cache: a branch, tag or commit of it with ``revision``, a private one with
+    ``token``. ``files`` says which kinds are downloaded.
     """
     if not name_or_path:
-        raise CheckpointError("No model is named. Give a folder, a model that ships with Headway, or a Hub repository such as 'owner/name'.")
+        raise CheckpointError(
+            "No model is named. Give a folder, a model that ships with Headway, or a Hub repository such as 'owner/name'."
+        )
     folder = Path(name_or_path).expanduser()
     if isinstance(name_or_path, str) and (shipped := shipped_models().get(name_or_path)) is not None:
         _warn_of_namesake(folder)
         return shipped
-    if os.path.isdir(folder):  # noqa: PTH112 (a name too long for the file system is no folder; Path.is_dir raises)
+    if os.path.isdir(folder):  # Path.is_dir raises where a name is too long for the file system
         return _settled(folder)
-    if os.path.isfile(folder):  # noqa: PTH113
+    if os.path.isfile(folder):
         raise CheckpointError(f"{folder} is a file, but a model is a folder. Give its folder: {folder.parent}")
     from headway.checkpoints.hub import download
 
@@ -87,8 +89,8 @@ def _settled(folder: Path) -> Path:
         finish_update(folder)
     except OSError as error:
         raise CheckpointError(
-            f"Somebody was stopped while saving to {folder}, and the save has to be finished before the model is whole, which failed: {error}. "
-            "Load it once as a user who may write there."
+            f"Somebody was stopped while saving to {folder}, and the save has to be finished before the model is whole, "
+            f"which failed: {error}. Load it once as a user who may write there."
         ) from error
     return folder
 
@@ -96,6 +98,7 @@ def _settled(folder: Path) -> Path:
 def _warn_of_namesake(folder: Path) -> None:
     if (folder / "config.json").is_file():
         warnings.warn(
-            f"{folder} is both a model that ships with Headway and a folder here; the shipped one is used. Write ./{folder} for the folder.",
+            f"{folder} is both a model that ships with Headway and a folder here; the shipped one is used. "
+            f"Write ./{folder} for the folder.",
             stacklevel=3,
         )

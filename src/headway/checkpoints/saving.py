@@ -29,8 +29,8 @@ def save_checkpoint(
 ) -> None:
     """Write a model's configuration and weights, as float32 under the Hub's names; other files in the folder stay.
 
-    Whenever the writer is killed, the folder holds the old model or the new one. More than ``max_shard_bytes`` of weights are divided among
-    several files.
+    Whenever the writer is killed, the folder holds the old model or the new one. More than ``max_shard_bytes`` of weights are
+    divided among several files.
     """
     family = find_family(config.model_type)
     architecture = family.architecture(config, head)
@@ -65,7 +65,9 @@ def _check(weights: Mapping[str, np.ndarray], architecture: Architecture, head: 
     wrong = [f"{name} is missing" for name in shapes if name not in weights and name not in optional]
     wrong += [f"{name} is not part of it" for name in weights if name not in shapes]
     wrong += [
-        f"{name} is {weights[name].shape}, not {shape}" for name, shape in shapes.items() if name in weights and weights[name].shape != shape
+        f"{name} is {weights[name].shape}, not {shape}"
+        for name, shape in shapes.items()
+        if name in weights and weights[name].shape != shape
     ]
     if wrong:
         raise WeightError(
@@ -79,7 +81,9 @@ def _write_weights(folder: Path, arrays: Mapping[str, np.ndarray], max_shard_byt
 
     ready = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in sorted(arrays.items())}
     groups = divide({name: array.nbytes for name, array in ready.items()}, max_bytes=max_shard_bytes)
-    names = [WEIGHTS] if len(groups) == 1 else [f"model-{n:05}-of-{len(groups):05}.safetensors" for n in range(1, len(groups) + 1)]
+    names = (
+        [WEIGHTS] if len(groups) == 1 else [f"model-{n:05}-of-{len(groups):05}.safetensors" for n in range(1, len(groups) + 1)]
+    )
     for file, group in zip(names, groups, strict=True):
         save_file({name: ready[name] for name in group}, folder / file, metadata={"format": "pt"})
     if len(groups) > 1:

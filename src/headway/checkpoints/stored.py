@@ -80,9 +80,13 @@ def _by_canonical_name(folder: Path, names: WeightNames, tensors: Mapping[str, S
 
 def _misshapen(tensor: StoredTensor, expected: Shape, ours: str) -> WeightError:
     if ours.startswith("head.classifier."):
-        remedy = f"Load with num_labels={tensor.shape[0]} to use it as it is, or with ignore_mismatched_sizes=True to begin a new one."
+        remedy = (
+            f"Load with num_labels={tensor.shape[0]} to use it as it is, or with ignore_mismatched_sizes=True to begin a new one."
+        )
     elif replaceable(ours):
         remedy = "Load with ignore_mismatched_sizes=True to begin a new one."
     else:
-        remedy = "Either config.json belongs to other weights, or a setting that decides sizes (vocab_size, hidden_size …) was changed: put it back."
-    return WeightError(f"{tensor.name} has the shape {tensor.shape} in {tensor.path}, but the configuration asks for {expected}. {remedy}")
+        remedy = "Either config.json belongs to other weights, or a setting that decides sizes was changed: put it back."
+    return WeightError(
+        f"{tensor.name} has the shape {tensor.shape} in {tensor.path}, but the configuration asks for {expected}. {remedy}"
+    )

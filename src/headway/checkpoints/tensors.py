@@ -1,7 +1,8 @@
 """A safetensors file read lazily: names and shapes from its header, each array from the mapped file when it is asked for.
 
 The format: eight bytes with the header's length, a JSON header that gives each tensor's type, shape and place, then the data.
-The library's NumPy reader copies every array and does not know bfloat16 in all its versions; float32 arrays here are read-only views of the file.
+The library's NumPy reader copies every array and does not know bfloat16 in all its versions; float32 arrays here are read-only
+views of the file.
 """
 
 import json
@@ -16,7 +17,7 @@ import numpy as np
 from headway.errors import WeightError
 
 MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors library
-ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1}
+ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
 
 
@@ -37,7 +38,7 @@ class StoredTensor:
             return wide.view(np.float32).reshape(self.shape)
         if self.kind not in FLOATS:
             raise WeightError(
-                f"{self.name} in {self.path} is stored as {self.kind}, but a weight is a floating-point number (F32, F16, BF16 or F64). "
+                f"{self.name} in {self.path} is stored as {self.kind}, but a weight is a floating-point number. "
                 "This may be a quantised checkpoint: use the original one."
             )
         values = self.content.view(FLOATS[self.kind]).reshape(self.shape)
@@ -84,4 +85,6 @@ def _tensor(path: Path, name: str, entry: Any, data: np.ndarray) -> StoredTensor
 
 
 def _damaged(path: Path, reason: str) -> WeightError:
-    return WeightError(f"{path} is not a whole safetensors file: {reason}. It may be truncated or damaged: download or save it again.")
+    return WeightError(
+        f"{path} is not a whole safetensors file: {reason}. It may be truncated or damaged: download or save it again."
+    )

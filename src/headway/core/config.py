@@ -6,6 +6,7 @@ The text under a field is its help. It is read from the source with ``ast`` when
 import ast
 import dataclasses
 import difflib
+import itertools
 import json
 import sys
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ class Config:
                 raise ConfigError(f"{cls.__name__} has no setting {key!r}.{nearest(key, known)}")
         missing = [field.name for field in dataclasses.fields(cls) if _has_no_default(field) and field.name not in values]
         if missing:
-            raise ConfigError(f"{cls.__name__} needs {', '.join(missing)}, which nothing here gives. Add {'it' if len(missing) == 1 else 'them'}.")
+            raise ConfigError(f"{cls.__name__} needs {', '.join(missing)}, which nothing here gives. Add what is missing.")
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
     @classmethod
@@ -78,7 +79,7 @@ def _docs_in(source: str, class_name: str) -> dict[str, str]:
     body = classes[0].body if classes else []
     return {
         field.target.id: " ".join(text.value.value.split())
-        for field, text in zip(body, body[1:], strict=False)
+        for field, text in itertools.pairwise(body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
         and isinstance(text, ast.Expr)

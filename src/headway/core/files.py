@@ -1,7 +1,7 @@
 """Writing files so that a reader, or the next run, sees the old state or the new one and never half of either.
 
-Whoever is killed while writing leaves a draft under a hidden name that nothing reads. The name carries the writer's process id: the next
-writer of the same thing removes drafts whose writers are gone and leaves those of the living alone.
+Whoever is killed while writing leaves a draft under a hidden name that nothing reads. The name carries the writer's process id:
+the next writer of the same thing removes drafts whose writers are gone and leaves those of the living alone.
 """
 
 import glob
@@ -49,7 +49,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def remove_drafts(folder: str | Path) -> None:
-    """Remove what killed writers left in a folder: drafts, which nothing ever reads. A folder that lost its name half-way gets it back."""
+    """Remove drafts, which nothing ever reads, of writers that were killed; a folder that lost its name half-way gets it back."""
     _clear(Path(folder), ".*")
 
 

@@ -1,7 +1,7 @@
 """Things that register themselves: one file in a folder is one entry.
 
-A registered module defines one agreed name (``FAMILY``, ``TASK``, ``COMMAND``). Adding an entry means adding a file; there is no central
-list to forget. Looking at names imports nothing; only what is asked for is loaded.
+A registered module defines one agreed name (``FAMILY``, ``TASK``, ``COMMAND``). Adding an entry means adding a file; there is no
+central list to forget. Looking at names imports nothing; only what is asked for is loaded.
 """
 
 import importlib

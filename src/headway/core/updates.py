@@ -1,7 +1,7 @@
 """Several files of one folder replaced together, though a file system renames only one at a time.
 
-The new files are written to a draft inside the folder; one rename of the draft commits them; then each takes its place. Whoever is
-killed before the commit changes nothing, and after it ``finish_update`` completes what is left: readers call it first.
+The new files are written to a draft inside the folder; one rename of the draft commits them; then each takes its place. Whoever
+is killed before the commit changes nothing, and after it ``finish_update`` completes what is left: readers call it first.
 """
 
 import json
@@ -20,7 +20,8 @@ PLAN = ".plan.json"
 def atomic_update(folder: str | Path, *, replaces: Iterable[str] = ()) -> Iterator[Path]:
     """An empty folder to fill with files; when the block ends well they replace those of ``folder``, all together.
 
-    Files that match a pattern in ``replaces`` and that the update does not bring are removed with the same stroke. All others stay.
+    Files that match a pattern in ``replaces`` and that the update does not bring are removed with the same stroke. All others
+    stay.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -50,7 +50,8 @@ def build(config: ModelConfig, head: HeadName) -> Architecture:
 def _encoder(config: ModelConfig) -> Encoder:
     if not config.num_attention_heads or config.hidden_size % config.num_attention_heads:
         raise ConfigError(
-            f"hidden_size ({config.hidden_size}) is not a multiple of num_attention_heads ({config.num_attention_heads}), so the heads "
+            f"hidden_size ({config.hidden_size}) is not a multiple of num_attention_heads ({config.num_attention_heads}), so "
+            "the heads "
             "cannot share it equally. Change one of them."
         )
     layer = Layer(
@@ -85,7 +86,10 @@ def _head(config: ModelConfig, head: HeadName) -> Head | None:
 
 def _activation(config: ModelConfig) -> Activation:
     if config.hidden_act not in ACTIVATIONS:
-        raise ConfigError(f"hidden_act is {config.hidden_act!r}; known are {', '.join(ACTIVATIONS)}. Another activation would change every answer.")
+        raise ConfigError(
+            f"hidden_act is {config.hidden_act!r}; known are {', '.join(ACTIVATIONS)}. Another activation would change every "
+            "answer."
+        )
     return ACTIVATIONS[config.hidden_act]
 
 
@@ -141,5 +145,10 @@ FAMILY = Family(
         },
         lowercase=True,
     ),
-    required={"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False, "tie_word_embeddings": True},
+    required={
+        "position_embedding_type": "absolute",
+        "is_decoder": False,
+        "add_cross_attention": False,
+        "tie_word_embeddings": True,
+    },
 )
