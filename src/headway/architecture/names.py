@@ -7,6 +7,7 @@ the one table, and reading what was written gives the same arrays bit for bit.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
@@ -104,9 +105,13 @@ class WeightNames:
 
 def _match(pattern: str, name: str) -> tuple[str, str] | None:
     """The layer number and the parameter's suffix if the name is an instance of the pattern."""
-    expression = re.escape(pattern).replace(r"\{i\}", r"(?P<i>\d+)") + r"(?P<suffix>\.(?:weight|bias))?"
-    match = re.fullmatch(expression, name)
+    match = _expression(pattern).fullmatch(name)
     return None if match is None else (match.groupdict().get("i") or "", match["suffix"] or "")
+
+
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.escape(pattern).replace(r"\{i\}", r"(?P<i>\d+)") + r"(?P<suffix>\.(?:weight|bias))?")
 
 
 def _fill(pattern: str, match: tuple[str, str]) -> str:
