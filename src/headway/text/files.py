@@ -1,11 +1,11 @@
 """Text files read as a stream of lines: plain, ``.gz`` or ``.xz``."""
 
-import gzip
 import lzma
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
+from headway.core.tables import decompressed
 from headway.errors import DataError
 
 BYTES_AT_ONCE = 100_000
@@ -44,7 +44,7 @@ def line_batches(paths: Sequence[Path], *, progress: bool, doing: str, afterward
 def _lines(path: Path, bar: Any) -> Iterator[list[str]]:
     start = bar.n
     try:
-        with path.open("rb") as file, _plain(file, path) as text:
+        with path.open("rb") as file, decompressed(file, path) as text:
             while lines := text.readlines(BYTES_AT_ONCE):
                 yield [line.decode("utf-8") for line in lines]
                 bar.update(start + file.tell() - bar.n)
@@ -52,13 +52,3 @@ def _lines(path: Path, bar: Any) -> Iterator[list[str]]:
         raise DataError(
             f"{path} cannot be read as UTF-8 text ({error}). Check that it is whole and, if compressed, named .gz or .xz."
         ) from error
-
-
-def _plain(file: IO[bytes], path: Path) -> IO[bytes]:
-    match path.suffix:
-        case ".xz":
-            return cast(IO[bytes], lzma.open(file))
-        case ".gz":
-            return cast(IO[bytes], gzip.open(file))
-        case _:
-            return file

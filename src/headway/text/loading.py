@@ -95,7 +95,8 @@ def _from_vocabulary(
         strip_accents=normal["strip_accents"],
         split_chinese=normal["tokenize_chinese_chars"],
     )
-    return backend, {"tokenizer_class": "BertTokenizer", **settings, **normal}, roles
+    usual = {"tokenizer_class": "BertTokenizer", "clean_up_tokenization_spaces": True}
+    return backend, {**usual, **settings, **normal}, roles
 
 
 def add_special_tokens(backend: Backend, traits: Traits, settings: Mapping[str, Any]) -> None:

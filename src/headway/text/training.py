@@ -70,6 +70,7 @@ def _finished(vocabulary: dict[str, int], *, lowercase: bool) -> Tokenizer:
         "do_lower_case": lowercase,
         "strip_accents": None,
         "tokenize_chinese_chars": True,
+        "clean_up_tokenization_spaces": True,
     }
     backend = build_wordpiece(vocabulary, special_tokens=roles, lowercase=lowercase)
     return Tokenizer(backend, Traits.from_file(settings, roles=roles, max_positions=None))
