@@ -35,6 +35,8 @@ def test_the_installation_is_described(capsys):
     assert found["headway"] == __version__
     assert found["numpy"][0].isdigit()
     assert found["hub cache"].endswith("(offline)")  # as tests are
+    assert " cores usable, " in found["processor"]
+    assert "{" not in found["processor"]
     assert found.keys() >= {"python", "system", "processor", "onnxruntime", "tokenizers", "torch", "shipped models"}
 
 

@@ -84,15 +84,26 @@ def test_help_of_a_command_is_a_success(capsys):
     ("words", "status", "said"),
     [
         pytest.param(
-            ["go", "--mood", "refused"], 1, "headway: The file is empty, so there is nothing to learn. Give another.\n", id="refused"
+            ["go", "--mood", "refused"],
+            1,
+            "headway: The file is empty, so there is nothing to learn. Give another.\n",
+            id="refused",
         ),
-        pytest.param(["go", "--mood", "full"], 1, "headway: [Errno 28] No space left on device: 'model.onnx'\n", id="the disk is full"),
+        pytest.param(
+            ["go", "--mood", "full"], 1, "headway: [Errno 28] No space left on device: 'model.onnx'\n", id="the disk is full"
+        ),
         pytest.param(["go", "--mood", "stopped"], 130, "headway: stopped from the keyboard.\n", id="Ctrl-C"),
         pytest.param(
-            ["goo-far"], 2, "headway: there is no command 'goo-far'. Did you mean 'go-far'? 'headway --help' lists the commands.\n", id="typo"
+            ["goo-far"],
+            2,
+            "headway: there is no command 'goo-far'. Did you mean 'go-far'? 'headway --help' lists the commands.\n",
+            id="typo",
         ),
         pytest.param(
-            ["serve"], 2, "headway: there is no command 'serve'. Known: go, go-far. 'headway --help' lists the commands.\n", id="unknown"
+            ["serve"],
+            2,
+            "headway: there is no command 'serve'. Known: go, go-far. 'headway --help' lists the commands.\n",
+            id="unknown",
         ),
         pytest.param(
             ["--mood"],

@@ -33,9 +33,15 @@ def functions():
 def code_lines(path):
     """Lines that decide something: neither blank, nor comment, nor docstring, nor import."""
     text = path.read_text(encoding="utf-8")
-    documented = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Module | ast.ClassDef | Function) and ast.get_docstring(node)]
+    documented = [
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Module | ast.ClassDef | Function) and ast.get_docstring(node)
+    ]
     imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
-    left_out = {line for node in [*(node.body[0] for node in documented), *imports] for line in range(node.lineno, node.end_lineno + 1)}
+    left_out = {
+        line for node in [*(node.body[0] for node in documented), *imports] for line in range(node.lineno, node.end_lineno + 1)
+    }
     lines = enumerate(text.splitlines(), start=1)
     return sum(1 for number, line in lines if line.strip() and not line.strip().startswith("#") and number not in left_out)
 
@@ -44,7 +50,9 @@ def settings_classes():
     package = importlib.import_module("headway.settings")
     modules = [importlib.import_module(found.name) for found in pkgutil.iter_modules(package.__path__, "headway.settings.")]
     modules.append(importlib.import_module("headway.architecture"))
-    found = {value for module in modules for value in vars(module).values() if isinstance(value, type) and issubclass(value, Config)}
+    found = {
+        value for module in modules for value in vars(module).values() if isinstance(value, type) and issubclass(value, Config)
+    }
     return sorted(found - {Config}, key=lambda cls: cls.__name__)
 
 
@@ -70,7 +78,9 @@ def test_a_family_fits_on_120_lines_of_code():
 def exported():
     """Public functions, and public methods of the public classes, that the packages offer in their ``__init__.py``."""
     inits = {where: tree for where, tree in TREES.items() if where.endswith("__init__.py")}
-    names = {alias.name for tree in inits.values() for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    names = {
+        alias.name for tree in inits.values() for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
     for where, tree in TREES.items():
         for node in tree.body:
             if isinstance(node, Function) and (node.name in names or where in inits):
@@ -111,8 +121,12 @@ def test_no_method_with_a_body_is_overridden():
     overridden = []
     for name, node in classes.items():
         above = [base for base in (getattr(base, "id", getattr(base, "attr", None)) for base in node.bases) if base in classes]
-        inherited = {method.name for base in above for method in classes[base].body if isinstance(method, Function) and has_a_body(method)}
-        overridden += [f"{name}.{method.name}" for method in node.body if isinstance(method, Function) and method.name in inherited]
+        inherited = {
+            method.name for base in above for method in classes[base].body if isinstance(method, Function) and has_a_body(method)
+        }
+        overridden += [
+            f"{name}.{method.name}" for method in node.body if isinstance(method, Function) and method.name in inherited
+        ]
     assert not overridden
 
 

@@ -1,20 +1,19 @@
 """A settings dataclass as command-line flags: every field is one flag, its text is the flag's help.
 
-``--config FILE.json`` gives values for the fields that the command line leaves out. Unusual: argparse keeps no defaults here, so that
-what was typed can be told from what was not; the dataclass alone knows the defaults.
+``--config FILE.json`` gives values for the fields that the command line leaves out. Unusual: argparse keeps no defaults here, so
+that what was typed can be told from what was not; the dataclass alone knows the defaults.
 """
 
 import argparse
 import dataclasses
 import json
 import typing
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from headway.cli import _values
 from headway.cli.command import Command
-from headway.core.config import Config, field_docs, nearest
+from headway.core.config import Config, field_docs, nearest, read_object
 from headway.errors import ConfigError
 
 Field = dataclasses.Field[Any]
@@ -39,7 +38,7 @@ def build_parser(command: Command, *, program: str) -> argparse.ArgumentParser:
     """The parser whose flags are the fields of the command's settings."""
     kinds, docs = typing.get_type_hints(command.settings), field_docs(command.settings)
     fields = _fields(command.settings)
-    positional = [f"{label(field)} …" if _values.is_list(kinds[field.name]) else label(field) for field in fields if is_positional(field)]
+    positional = [label(field) + " …" * _values.is_list(kinds[field.name]) for field in fields if is_positional(field)]
     parser = argparse.ArgumentParser(
         prog=program, usage=" ".join([program, "[flags]", *positional]), description=command.summary, allow_abbrev=False
     )
@@ -61,7 +60,7 @@ def build_parser(command: Command, *, program: str) -> argparse.ArgumentParser:
 
 def read_config(path: str, settings: type[Config]) -> dict[str, Any]:
     """The values in a JSON file, each as its field's type wants it."""
-    given = _read_object(path)
+    given = read_object(path)
     kinds = typing.get_type_hints(settings)
     names = {field.name for field in _fields(settings)}
     values = {}
@@ -71,7 +70,9 @@ def read_config(path: str, settings: type[Config]) -> dict[str, Any]:
         try:
             values[name] = _values.from_json(value, kinds[name])
         except ValueError as error:
-            raise ConfigError(f"{path} gives {name} as {json.dumps(value)}, but it takes {error}. Change it in the file.") from None
+            raise ConfigError(
+                f"{path} gives {name} as {json.dumps(value)}, but it takes {error}. Change it in the file."
+            ) from None
     return values
 
 
@@ -96,11 +97,11 @@ def _fields(settings: type[Config]) -> list[Field]:
 
 
 def _group(field: Field, settings: type[Config]) -> tuple[int, str]:
-    """Where a field stands in the help: what must be given first, then the command's own settings, then those it shares with others."""
+    """Where a field stands in the help: first what must be given, then the command's own settings, then those that it shares."""
     if is_positional(field) or is_required(field):
         return 0, "to be given"
-    first = max((base for base in settings.__mro__ if field.name in vars(base).get("__annotations__", {})), key=settings.__mro__.index)
-    return (1, "flags") if first is settings else (2, (first.__doc__ or first.__name__).partition(".")[0])
+    *_, declares = (base for base in settings.__mro__ if field.name in vars(base).get("__annotations__", {}))
+    return (1, "flags") if declares is settings else (2, (declares.__doc__ or declares.__name__).partition(".")[0])
 
 
 def _add(parser: argparse._ArgumentGroup, field: Field, options: dict[str, Any]) -> None:
@@ -128,13 +129,3 @@ def _unknown(arguments: Sequence[str], parser: argparse.ArgumentParser) -> str:
         return f"nothing is expected after the arguments above, but {' '.join(map(repr, arguments))} came."
     word = flags[0].partition("=")[0]
     return f"there is no flag {word!r}.{nearest(word, set(parser._option_string_actions))}"
-
-
-def _read_object(path: str) -> Mapping[str, Any]:
-    try:
-        given = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"Settings could not be read from {path}: {error}. Give the path of a JSON file.") from error
-    if not isinstance(given, dict):
-        raise ConfigError(f"{path} holds a JSON {type(given).__name__}, but settings are an object of names and values.")
-    return given

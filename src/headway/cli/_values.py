@@ -1,6 +1,7 @@
 """What a field's annotation means for a value that is typed or stands in a JSON file.
 
-Understood: bool, int, float, str, Path, Literal, tuples of these (``tuple[int, ...]``, ``tuple[int, int]``) and unions of them with None.
+Understood: bool, int, float, str, Path, Literal, tuples of these (``tuple[int, ...]``, ``tuple[int, int]``), and unions of
+them and None.
 """
 
 import argparse
@@ -17,8 +18,8 @@ METAVARS: dict[Any, str] = {int: "N", float: "X", Path: "PATH", str: "TEXT"}
 def alternatives(annotation: Any) -> tuple[Any, ...]:
     """The members of a union without None, most particular first, so that ``3`` is a number before it is text."""
     members = typing.get_args(annotation) if typing.get_origin(annotation) in (Union, types.UnionType) else (annotation,)
-    order = list(NAMES)
-    return tuple(sorted((kind for kind in members if kind is not type(None)), key=lambda kind: order.index(kind) if kind in order else -1))
+    plain = [kind for kind in NAMES if kind in members]
+    return (*(kind for kind in members if kind not in (*plain, type(None))), *plain)
 
 
 def is_list(annotation: Any) -> bool:

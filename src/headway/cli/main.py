@@ -56,7 +56,8 @@ def _run(name: str, arguments: list[str]) -> int:
 
 
 def _overview() -> str:
-    summaries = {_spelled(module): registry.load(COMMANDS, module, "COMMAND").summary for module in registry.module_names(COMMANDS)}
+    modules = registry.module_names(COMMANDS)
+    summaries = {_spelled(module): registry.load(COMMANDS, module, "COMMAND").summary for module in modules}
     width = max((len(name) for name in summaries), default=0)
     rows = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in summaries.items())
     return (

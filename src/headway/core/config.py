@@ -35,17 +35,22 @@ class Config:
     @classmethod
     def from_json(cls, path: str | Path) -> Self:
         """The settings in a JSON file that holds one object."""
-        try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"Settings could not be read from {path}: {error}. Give the path of a JSON file.") from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"{path} holds a JSON {type(values).__name__}, but settings are an object of names and values.")
-        return cls.from_dict(values)
+        return cls.from_dict(read_object(path))
 
     def to_dict(self) -> dict[str, Any]:
         """The fields by name, ready for JSON."""
         return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
+
+
+def read_object(path: str | Path) -> dict[str, Any]:
+    """The object of names and values in a JSON file."""
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"Settings could not be read from {path}: {error}. Give the path of a JSON file.") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds a JSON {type(values).__name__}, but settings are an object of names and values.")
+    return values
 
 
 def nearest(word: str, known: "set[str] | list[str]") -> str:

@@ -12,14 +12,7 @@ from headway.cli.command import Command
 from headway.settings.inspection import InfoSettings
 
 PACKAGES = ("numpy", "onnxruntime", "onnx", "tokenizers", "safetensors", "huggingface_hub", "torch")
-INSTRUCTIONS = (
-    "avx2",
-    "avx512f",
-    "avx512_vnni",
-    "avx512_bf16",
-    "amx_int8",
-    "amx_bf16",
-)  # those that decide how fast a product is
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")  # what decides how fast products are
 WEIGHTS = ("*.safetensors", "*.onnx")
 
 
@@ -41,7 +34,7 @@ def installation() -> dict[str, Any]:
         "python": f"{platform.python_version()} ({platform.python_implementation()})",
         "system": platform.platform(terse=True),
         "processor": f"{platform.machine()}, {_usable_cores()} cores usable, "
-        "{' '.join(_instructions()) or 'instruction sets unknown'}",
+        f"{' '.join(_instructions()) or 'instruction sets unknown'}",
         **{name: _version(name) for name in PACKAGES},
         "hub cache": constants.HF_HUB_CACHE + (" (offline)" if constants.HF_HUB_OFFLINE else ""),
         "shipped models": {name: _summary(folder) for name, folder in shipped_models().items()} or "none",
