@@ -57,7 +57,15 @@ class OnnxEngine:
     when it is first used.
     """
 
-    def __init__(self, model: Path | bytes, config: ModelConfig, *, precision: str, threads: int | None = None, token_budget: int = TOKEN_BUDGET) -> None:
+    def __init__(
+        self,
+        model: Path | bytes,
+        config: ModelConfig,
+        *,
+        precision: str,
+        threads: int | None = None,
+        token_budget: int = TOKEN_BUDGET,
+    ) -> None:
         self.model = model
         self.config = config
         self.precision = precision

@@ -1,8 +1,8 @@
 """From a stream of inputs to a stream of answers, in order, with every core busy and little in memory.
 
 Inputs are read a window at a time; within a window texts of like length share a batch. While one window is computed the next is
-tokenised, and its batches wait behind the others, so that no worker stands idle between windows. What is decided, is decided by functions
-without threads: ``window_sizes`` and ``plan``.
+tokenised, and its batches wait behind the others, so that no worker stands idle between windows. What is decided, is decided by
+functions without threads: ``window_sizes`` and ``plan``.
 """
 
 from collections import deque
@@ -18,7 +18,8 @@ from headway.inference.engine import Engine
 from headway.tasks import Encoded, Prepared
 
 FIRST_WINDOW, LARGEST_WINDOW = 64, 1024
-"""Texts looked at together: enough to find company of like length; few at first where they come from a generator, so that answers come soon."""
+"""Texts looked at together: enough to find company of like length; few at first where they come from a generator, so that
+answers come soon."""
 
 WINDOWS_AT_ONCE = 2
 
@@ -55,9 +56,9 @@ def window_sizes(*, sized: bool) -> Iterator[int]:
 
 
 def plan(lengths: Sequence[int], *, token_budget: int, workers: int, max_texts: int | None = None, others: bool = False) -> Plan:
-    """Batches for these texts, longest first. Where these are all the texts there are, they are shared out so that the workers end together.
+    """Batches for these texts, longest first; all the texts there are, shared out so that the workers end together.
 
-    ``others`` says that there are more windows than this one; then no worker can end early, and batches are as full as they may be.
+    ``others`` says that there are more windows than this one: then no worker can end early, and batches are as full as may be.
     """
     if others or not lengths:
         return Plan(plan_batches(lengths, max_tokens=token_budget, max_texts=max_texts), alone=False)
@@ -173,7 +174,9 @@ def _plan(encoded: Sequence[Encoded | HeadwayError], engine: Engine, max_texts: 
     return Plan([[readable[place] for place in batch] for batch in chosen.batches], chosen.alone)
 
 
-def _answer_here(encoded: Sequence[Encoded | HeadwayError], chosen: Plan, prepared: Prepared, engine: Engine) -> Iterator[Answered]:
+def _answer_here(
+    encoded: Sequence[Encoded | HeadwayError], chosen: Plan, prepared: Prepared, engine: Engine
+) -> Iterator[Answered]:
     """Without threads: there is one batch, or none."""
     places: dict[int, Place] = {index: found for index, found in enumerate(encoded) if isinstance(found, HeadwayError)}
     for batch in chosen.batches:

@@ -52,8 +52,8 @@ class TorchEngine:
         """The model's configuration."""
         return self.model.config
 
-    def run(self, sequences: Sequence[TokenSequence]) -> list[dict[str, np.ndarray]]:
-        """Each text's outputs without padding, in the order given."""
+    def run(self, sequences: Sequence[TokenSequence], *, alone: bool = False) -> list[dict[str, np.ndarray]]:
+        """Each text's outputs without padding, in the order given. ``alone`` changes nothing: torch shares its threads itself."""
         packed = pack(sequences, device=self.model.device)
         low = torch.autocast(self.model.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
         with torch.inference_mode(), low:

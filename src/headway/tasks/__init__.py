@@ -1,9 +1,12 @@
-"""Tasks, one file each: what goes in, what comes out, what it is trained on. Pipeline, Trainer, command line and server share them."""
+"""Tasks, one file each: what goes in, what comes out, what it is trained on; the same for pipeline, Trainer and command line."""
 
 from functools import cache
 
+from headway.architecture import ModelConfig
+from headway.architecture.family import HeadName
 from headway.core import registry
 from headway.errors import TaskError
+from headway.families import family
 from headway.tasks.columns import Columns, TextColumns
 from headway.tasks.limits import token_limit
 from headway.tasks.task import Call, Encoded, Example, ModelFacts, Prepared, Task, TaskOptions, Training
@@ -20,7 +23,9 @@ __all__ = [
     "TextColumns",
     "Training",
     "task",
+    "task_for_head",
     "task_names",
+    "task_of",
     "token_limit",
 ]
 
@@ -37,6 +42,22 @@ def task(name: str) -> Task:
         return _by_name()[name]
     except (KeyError, TypeError):
         raise TaskError(f"There is no task {name!r}. Known tasks: {', '.join(sorted(_by_name()))}.") from None
+
+
+def task_of(config: ModelConfig) -> str:
+    """The task that a model was saved for."""
+    head = family(config.model_type).head_in(config)
+    if head is None:
+        raise TaskError(
+            f"This model's config.json does not say what it was trained for (architectures: {config.get('architectures')}). "
+            f"Name the task: {', '.join(task_names())}."
+        )
+    return task_for_head(head)
+
+
+def task_for_head(head: HeadName) -> str:
+    """The task that a model with this head does unless another is named."""
+    return {"sequence-classification": "text-classification", "masked-lm": "fill-mask", "base": "feature-extraction"}[head]
 
 
 def task_names(*, aliases: bool = False) -> list[str]:

@@ -37,12 +37,17 @@ class Columns:
     text_pair: str | None = None
 
 
-def find_columns(names: Iterable[str], *, text: str | None = None, text_pair: str | None = None, label: str | None = None) -> Columns:
+def find_columns(
+    names: Iterable[str], *, text: str | None = None, text_pair: str | None = None, label: str | None = None
+) -> Columns:
     """Text, pair and label columns; those named by the caller win over the known names."""
     names = list(names)
     label = label or next((known for known in LABELS if known in names), None)
     if label is None:
-        raise DataError(f"There is no label column: none of {_list(LABELS)} is among the columns {_list(names)}. Name the one that holds the labels.")
+        raise DataError(
+            f"There is no label column: none of {_list(LABELS)} is among the columns {_list(names)}. Name the one that "
+            "holds the labels."
+        )
     _require(label, names)
     found = find_text_columns([name for name in names if name != label], text=text, text_pair=text_pair)
     return Columns(found.text, label, found.text_pair)
@@ -68,7 +73,9 @@ def _known_text_columns(names: Sequence[str], text_pair: str | None) -> TextColu
     found = next((known for known in SINGLES if known in names and known != text_pair), None)
     if found is None:
         known = ", ".join(dict.fromkeys([*SINGLES, *(first for first, _ in PAIRS)]))
-        raise DataError(f"There is no text column: none of {known} is among the columns {_list(names)}. Name the one that holds the text.")
+        raise DataError(
+            f"There is no text column: none of {known} is among the columns {_list(names)}. Name the one that holds the text."
+        )
     return TextColumns(found, text_pair)
 
 

@@ -21,7 +21,8 @@ class FeatureOptions(TaskOptions):
     """Which vectors to give."""
 
     pooling: Literal["none", "cls", "mean", "auto"] = "none"
-    """One vector a token (none), or one a text: the first token's, the average, or what the folder's sentence-transformers files say."""
+    """One vector a token (none), or one a text: the first token's, the average, or what the folder's sentence-transformers
+    files say."""
     normalize: bool | None = None
     """Scale each text's vector to length 1; by default what the folder says where pooling is auto, else not."""
     return_tensors: Literal["np"] | None = None
@@ -31,7 +32,10 @@ class FeatureOptions(TaskOptions):
         if self.pooling not in CHOICES:
             raise TaskError(f"pooling is {self.pooling!r}; known are {', '.join(CHOICES)}.")
         if self.pooling == "none" and self.normalize:
-            raise TaskError("normalize=True scales one vector a text, but pooling='none' gives one a token. Choose pooling='mean', 'cls' or 'auto'.")
+            raise TaskError(
+                "normalize=True scales one vector a text, but pooling='none' gives one a token. Choose pooling='mean', "
+                "'cls' or 'auto'."
+            )
         if self.return_tensors not in (None, "np"):
             raise TaskError(f"return_tensors is {self.return_tensors!r}; use None for lists or 'np' for NumPy arrays.")
 
@@ -76,7 +80,7 @@ class FeatureExtractor:
 def prepare(facts: ModelFacts, options: FeatureOptions) -> FeatureExtractor:
     """The task for a model without a head."""
     side = None if options.pooling == "none" else _side(facts, options)
-    limits = [length for length in (options.max_length, side and side.max_length) if length is not None]
+    limits = [length for length in (options.max_length, side.max_length if side else None) if length is not None]
     limit = token_limit(facts.tokenizer, facts.config, asked=min(limits, default=None))
     return FeatureExtractor(facts, options, limit, side)
 

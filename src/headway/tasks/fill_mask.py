@@ -51,7 +51,7 @@ class MaskFiller:
         ids = np.asarray(encoded.tokens.ids)
         masks = np.flatnonzero(ids == self.facts.tokenizer.mask_token_id)
         scores_MV = softmax(outputs["logits"][masks].astype(np.float32))
-        fillings = [self._fillings(scores_MV[row], ids, place, alone=len(masks) == 1) for row, place in enumerate(masks)]
+        fillings = [self._fillings(scores_MV[row], ids, int(place), alone=len(masks) == 1) for row, place in enumerate(masks)]
         return fillings[0] if len(masks) == 1 else fillings
 
     def present(self, answers: list[Any], call: Call) -> Any:
@@ -67,7 +67,7 @@ class MaskFiller:
         tokenizer, filled = self.facts.tokenizer, ids.copy()
         filled[place] = token
         kept = filled[filled != tokenizer.pad_token_id].tolist()
-        sequence = tokenizer.decode(kept, skip_special_tokens=alone)  # special tokens show the other masks where there are several
+        sequence = tokenizer.decode(kept, skip_special_tokens=alone)  # where there are several masks, the others stay visible
         return {"score": score, "token": token, "token_str": tokenizer.decode([token]), "sequence": sequence}
 
     def _require_mask(self, text: str, ids: Sequence[int]) -> None:
@@ -76,16 +76,21 @@ class MaskFiller:
             return
         if tokenizer.mask_token in text:
             raise InputError(
-                f"The {tokenizer.mask_token} of a text lies beyond the {self.limit} tokens that the model reads, so it cannot be filled. "
-                "Shorten what stands before it."
+                f"The {tokenizer.mask_token} of a text lies beyond the {self.limit} tokens that the model reads, so it "
+                "cannot be filled. Shorten what stands before it."
             )
-        raise InputError(f"A text has no {tokenizer.mask_token}, so there is nothing to fill. Put {tokenizer.mask_token} where the word is missing.")
+        raise InputError(
+            f"A text has no {tokenizer.mask_token}, so there is nothing to fill. Put {tokenizer.mask_token} where the word "
+            "is missing."
+        )
 
 
 def prepare(facts: ModelFacts, options: FillMaskOptions) -> MaskFiller:
     """The task for a model with one logit a vocabulary entry for every token."""
     if facts.tokenizer.mask_token_id is None:
-        raise TaskError("This model's tokenizer has no mask token, so nothing marks the word to fill in. Choose a model trained with masks.")
+        raise TaskError(
+            "This model's tokenizer has no mask token, so nothing marks the word to fill in. Choose a model trained with masks."
+        )
     limit = token_limit(facts.tokenizer, facts.config, asked=options.max_length)
     return MaskFiller(facts, options, limit, None if options.targets is None else target_ids(options.targets, facts))
 
@@ -95,7 +100,9 @@ def target_ids(targets: str | Sequence[str], facts: ModelFacts) -> np.ndarray:
     words = [targets] if isinstance(targets, str) else list(targets)
     ids = {token for word in words if (token := _target_id(word, facts)) is not None}
     if not ids:
-        raise TaskError(f"None of the targets {', '.join(map(repr, words)) or '(none given)'} is a token of this model. Give words that are.")
+        raise TaskError(
+            f"None of the targets {', '.join(map(repr, words)) or '(none given)'} is a token of this model. Give words that are."
+        )
     return np.array(sorted(ids))
 
 
@@ -110,7 +117,9 @@ def _target_id(word: Any, facts: ModelFacts) -> int | None:
         warnings.warn(f"The target {word!r} has no token in this model's vocabulary and is left out.", stacklevel=2)
         return None
     first = facts.tokenizer.convert_ids_to_tokens(pieces[0])
-    warnings.warn(f"The target {word!r} is no single token of this model; its first piece {first!r} is scored instead.", stacklevel=2)
+    warnings.warn(
+        f"The target {word!r} is no single token of this model; its first piece {first!r} is scored instead.", stacklevel=2
+    )
     return int(pieces[0])
 
 

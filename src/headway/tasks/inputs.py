@@ -39,4 +39,6 @@ def read_pair(item: Any) -> tuple[str, str | None]:
 def _not_text(item: Any, wanted: str) -> InputError:
     shown = repr(item)
     what = "None" if item is None else f"{type(item).__name__} {shown if len(shown) <= SHOWN else shown[:SHOWN] + '…'}"
-    return InputError(f"An input is {what}, where {wanted} belongs.{ADVICE.get(type(item), ' Convert it with str(…) if it stands for a text.')}")
+    return InputError(
+        f"An input is {what}, where {wanted} belongs.{ADVICE.get(type(item), ' Convert it with str(…) if it stands for a text.')}"
+    )

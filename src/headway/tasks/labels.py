@@ -15,8 +15,8 @@ def label_names(values: Iterable[Any]) -> tuple[str, ...]:
     distinct = {_name(value) for value in values} - {""}
     if not distinct - {"-1"}:
         raise DataError(
-            "There are no labels to learn from: every value in the label column is empty or -1, as in a test set whose labels are withheld. "
-            "Give a file whose rows have labels."
+            "There are no labels to learn from: every value in the label column is empty or -1, as in a test set whose "
+            "labels are withheld. Give a file whose rows have labels."
         )
     return tuple(sorted(distinct, key=_order if all(map(_is_integer, distinct)) else str))
 
@@ -37,10 +37,14 @@ def _name(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, (list, tuple, dict)):
-        raise DataError(f"The label {value!r} is a {type(value).__name__}, but a text has one label here: a word or a whole number.")
+        raise DataError(
+            f"The label {value!r} is a {type(value).__name__}, but a text has one label here: a word or a whole number."
+        )
     if isinstance(value, float):
         if not value.is_integer():
-            raise DataError(f"The label {value!r} is a fraction, but a label is a word or a whole number. Turn scores into classes first.")
+            raise DataError(
+                f"The label {value!r} is a fraction, but a label is a word or a whole number. Turn scores into classes first."
+            )
         value = int(value)
     return str(value).strip()
 

@@ -19,7 +19,10 @@ def token_limit(tokenizer: "Tokenizer", config: ModelConfig, *, asked: int | Non
     if asked is None:
         return limit
     if not isinstance(asked, int) or isinstance(asked, bool) or asked < 3:
-        raise ConfigError(f"max_length is {asked!r}, but a text needs room for two special tokens and one of its own. Use a whole number from 3 on.")
+        raise ConfigError(
+            f"max_length is {asked!r}, but a text needs room for two special tokens and one of its own. Use a whole number "
+            "from 3 on."
+        )
     return min(asked, limit)
 
 
@@ -49,6 +52,6 @@ def _refuse_longer(sequences: Sequence[TokenSequence], limit: int) -> None:
     longest = max(map(len, sequences), default=0)
     if longest > limit:
         raise InputError(
-            f'A text has {longest} tokens, but the model reads at most {limit}, and overflow="error" refuses to leave the rest out. '
-            'Shorten the text, or use overflow="truncate", which reads its beginning.'
+            f'A text has {longest} tokens, but the model reads at most {limit}, and overflow="error" refuses to leave out the '
+            'rest. Shorten the text, or use overflow="truncate", which reads its beginning.'
         )

@@ -12,7 +12,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def sigmoid(logits: np.ndarray) -> np.ndarray:
     """Each value between 0 and 1 on its own."""
     decayed = np.exp(-np.abs(logits))
-    return np.where(logits >= 0, 1, decayed) / (1 + decayed)
+    return np.asarray(np.where(logits >= 0, 1, decayed) / (1 + decayed))
 
 
 def identity(logits: np.ndarray) -> np.ndarray:

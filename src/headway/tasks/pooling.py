@@ -15,12 +15,12 @@ def mean(states_SD: np.ndarray) -> np.ndarray:
 
 def first(states_SD: np.ndarray) -> np.ndarray:
     """The first token, ``[CLS]`` in BERT."""
-    return states_SD[0]
+    return np.asarray(states_SD[0])
 
 
 def last(states_SD: np.ndarray) -> np.ndarray:
     """The last token."""
-    return states_SD[-1]
+    return np.asarray(states_SD[-1])
 
 
 def largest(states_SD: np.ndarray) -> np.ndarray:

@@ -40,8 +40,8 @@ def read_side_files(folder: Path | None) -> SideFiles:
     modules = {str(module["type"]).rpartition(".")[2]: str(module["path"]) for module in _read(folder / "modules.json")}
     if unknown := [name for name in modules if name not in {"Transformer", "Pooling", "Normalize"}]:
         raise TaskError(
-            f"{folder} has the sentence-transformers module {unknown[0]}, which is not computed here, so its vectors would be others. "
-            "Use feature-extraction with pooling='mean' or 'cls' if you want them without it."
+            f"{folder} has the sentence-transformers module {unknown[0]}, which is not computed here, so its vectors would "
+            "be others. Use feature-extraction with pooling='mean' or 'cls' if you want them without it."
         )
     lengths = _read(folder / "sentence_bert_config.json", default={})
     return SideFiles(
@@ -68,7 +68,10 @@ def _prompt(values: Mapping[str, Any], folder: Path) -> str:
         return ""
     prompts = values.get("prompts") or {}
     if name not in prompts:
-        raise CheckpointError(f"{folder} names {name!r} as its default prompt but has only {', '.join(prompts) or 'none'}. Correct default_prompt_name.")
+        raise CheckpointError(
+            f"{folder} names {name!r} as its default prompt but has only {', '.join(prompts) or 'none'}. Correct "
+            "default_prompt_name."
+        )
     return str(prompts[name])
 
 
@@ -78,4 +81,6 @@ def _read(path: Path, *, default: Any = None) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} could not be read ({error}), so how to make sentence vectors is unknown. Download the model again.") from error
+        raise CheckpointError(
+            f"{path} could not be read ({error}), so how to make sentence vectors is unknown. Download the model again."
+        ) from error

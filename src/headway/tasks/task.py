@@ -1,7 +1,7 @@
 """What one file in ``tasks/`` says about its task: ``TASK``.
 
-A task turns inputs into token sequences and a model's outputs into answers; where it can be trained it also reads labelled rows. What a
-model sees in training and in production therefore comes from one definition.
+A task turns inputs into token sequences and a model's outputs into answers; where it can be trained it also reads labelled
+rows. What a model sees in training and in production therefore comes from one definition.
 """
 
 import dataclasses
@@ -91,10 +91,18 @@ class EncodeRows(Protocol):
     """How rows become examples."""
 
     def __call__(
-        self, rows: Sequence[Mapping[str, Any]], columns: Columns, *, tokenizer: "Tokenizer", labels: Sequence[str], max_length: int, first: int = 0
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        columns: Columns,
+        *,
+        tokenizer: "Tokenizer",
+        labels: Sequence[str],
+        max_length: int,
+        first: int = 0,
     ) -> list[Example]:
-        """The rows as examples, in order. ``labels`` are the names in the order of the model's outputs; ``first`` is the number of the
-        first row, for messages.
+        """The rows as examples, in order.
+
+        ``labels`` are the names in the order of the model's outputs; ``first`` is the number of the first row, for messages.
         """
         ...
 
@@ -105,7 +113,7 @@ class FindColumns(Protocol):
     def __call__(
         self, names: Iterable[str], *, text: str | None = None, text_pair: str | None = None, label: str | None = None
     ) -> Columns:
-        """Which columns hold the text, its pair and the label; those named by the caller win. Missing ones are a ``DataError``."""
+        """Which columns hold the text, its pair and the label; those named win. A missing one is a ``DataError``."""
         ...
 
 
@@ -146,7 +154,8 @@ class Task:
         """The training side; a task without one is an error that says so."""
         if self.training is None:
             raise TaskError(
-                f"{self.name} does not learn from labelled rows. Tasks that do: text-classification. Masked language models are made by pre-training."
+                f"{self.name} does not learn from labelled rows. Tasks that do: text-classification. Masked language "
+                "models are made by pre-training."
             )
         return self.training
 

@@ -30,8 +30,8 @@ class ClassificationOptions(TaskOptions):
     top_k: int | None = 1
     """How many labels of each text to give, best first; None for all."""
     function_to_apply: Activation | None = None
-    """What turns logits into scores; by default what the model's problem_type says: softmax over several labels, sigmoid for labels that exclude
-    nothing or for a single one, nothing for a regression."""
+    """What turns logits into scores; by default what the model's problem_type says: softmax over several labels, sigmoid for
+    labels that exclude nothing or for a single one, nothing for a regression."""
 
     def __post_init__(self) -> None:
         check_count("top_k", self.top_k)
@@ -52,7 +52,10 @@ class Classifier:
         """Texts and pairs as the model reads them."""
         texts, pairs = zip(*map(read_pair, items), strict=True) if items else ((), ())
         refuse = self.options.overflow == "error"
-        return [Encoded(tokens) for tokens in encode_texts(texts, pairs, tokenizer=self.facts.tokenizer, limit=self.limit, refuse_longer=refuse)]
+        return [
+            Encoded(tokens)
+            for tokens in encode_texts(texts, pairs, tokenizer=self.facts.tokenizer, limit=self.limit, refuse_longer=refuse)
+        ]
 
     def decode(self, outputs: Outputs, encoded: Encoded) -> list[dict[str, Any]]:
         """The best labels with their scores."""
@@ -89,11 +92,19 @@ def default_activation(config: ModelConfig) -> Activation:
 
 
 def encode_rows(
-    rows: Sequence[Mapping[str, Any]], columns: Columns, *, tokenizer: "Tokenizer", labels: Sequence[str], max_length: int, first: int = 0
+    rows: Sequence[Mapping[str, Any]],
+    columns: Columns,
+    *,
+    tokenizer: "Tokenizer",
+    labels: Sequence[str],
+    max_length: int,
+    first: int = 0,
 ) -> list[Example]:
     """Labelled rows as examples; texts beyond ``max_length`` tokens lose their end, exactly as in prediction."""
     texts = [_cell(row, columns.text, first + place) for place, row in enumerate(rows)]
-    pairs = [None if columns.text_pair is None else _cell(row, columns.text_pair, first + place) for place, row in enumerate(rows)]
+    pairs = [
+        None if columns.text_pair is None else _cell(row, columns.text_pair, first + place) for place, row in enumerate(rows)
+    ]
     targets = [label_index(row.get(columns.label), labels, row=first + place) for place, row in enumerate(rows)]
     tokens = encode_texts(texts, pairs, tokenizer=tokenizer, limit=max_length)
     return [Example(sequence, target) for sequence, target in zip(tokens, targets, strict=True)]
@@ -103,7 +114,9 @@ def _cell(row: Mapping[str, Any], column: str, number: int) -> str:
     text = row.get(column)
     if not isinstance(text, str):
         said = f"holds the {type(text).__name__} {text!r}" if text is not None else "holds nothing"
-        raise DataError(f"Row {number} {said} in column {column!r}, where a text belongs. Correct or remove the row, or name another column.")
+        raise DataError(
+            f"Row {number} {said} in column {column!r}, where a text belongs. Correct or remove the row, or name another column."
+        )
     return text
 
 
@@ -114,5 +127,7 @@ TASK = Task(
     head="sequence-classification",
     options=ClassificationOptions,
     prepare=prepare,
-    training=Training(find_columns=find_columns, label_names=label_names, encode_rows=encode_rows, metrics=classification_metrics),
+    training=Training(
+        find_columns=find_columns, label_names=label_names, encode_rows=encode_rows, metrics=classification_metrics
+    ),
 )
