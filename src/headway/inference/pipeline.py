@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.checkpoints import load_config
-from headway.errors import ConfigError, HeadwayError, TaskError
+from headway.errors import ConfigError, TaskError
 from headway.inference.engine import Engine
 from headway.inference.loading import load_engine
 from headway.inference.memory import engine_in_memory
@@ -74,8 +74,7 @@ class Pipeline:
         self, items: Iterable[Any], prepared: Prepared, batch_size: int | None, *, numbered: bool = True
     ) -> Iterator[Answered]:
         max_texts = self._batch_size if batch_size is None else checked_batch_size(batch_size)
-        answers = stream(items, prepared, self.engine, max_texts=max_texts)
-        return with_places(answers) if numbered else answers
+        return stream(items, prepared, self.engine, max_texts=max_texts, numbered=numbered)
 
 
 def pipeline(
@@ -127,17 +126,6 @@ def kind_of(inputs: Any) -> Any:
     if isinstance(inputs, bytes | bytearray | Mapping) or not isinstance(inputs, Iterable):
         return "item"
     return "list" if isinstance(inputs, Sized) else "stream"
-
-
-def with_places(answers: Iterator[Answered]) -> Iterator[Answered]:
-    """The same answers; an error says at which input it came, counted from 0."""
-    place = 0
-    try:
-        for answered in answers:
-            yield answered
-            place += 1
-    except HeadwayError as error:
-        raise type(error)(f"Input {place}: {error}") from error
 
 
 def checked_batch_size(batch_size: int | None) -> int | None:

@@ -78,8 +78,21 @@ def finish_time(batches: Sequence[Sequence[int]], lengths: Sequence[int], *, wor
     return max(busy_until)
 
 
-def stream(items: Iterable[Any], prepared: Prepared, engine: Engine, *, max_texts: int | None = None) -> Iterator[Answered]:
-    """The answers to the items, in order. An item that cannot be read, or answered, raises where its answer would have come."""
+def stream(
+    items: Iterable[Any], prepared: Prepared, engine: Engine, *, max_texts: int | None = None, numbered: bool = True
+) -> Iterator[Answered]:
+    """The answers to the items, in order. An item that cannot be read, or answered, raises where its answer would have come.
+
+    ``numbered`` errors say at which item, counted from 0.
+    """
+    for number, found in enumerate(places(items, prepared, engine, max_texts=max_texts)):
+        if isinstance(found, HeadwayError):
+            raise _numbered(found, number) if numbered else found
+        yield found
+
+
+def places(items: Iterable[Any], prepared: Prepared, engine: Engine, *, max_texts: int | None = None) -> Iterator[Place]:
+    """An answer or an error for each item, in order."""
     windows = read_windows(items)
     first = next(windows, None)
     if first is None:
@@ -136,7 +149,7 @@ class _Workers:
     def __exit__(self, *_: object) -> None:
         self.pool.shutdown(cancel_futures=True)
 
-    def answers(self, first: list[Encoded | HeadwayError], windows: Iterator[Window], *, last: bool) -> Iterator[Answered]:
+    def answers(self, first: list[Encoded | HeadwayError], windows: Iterator[Window], *, last: bool) -> Iterator[Place]:
         under_way = deque([self.submit(first, others=not last)])
         for window in windows:
             under_way.append(self.submit(encode_each(window.items, self.prepared), others=True))
@@ -174,24 +187,22 @@ def _plan(encoded: Sequence[Encoded | HeadwayError], engine: Engine, max_texts: 
     return Plan([[readable[place] for place in batch] for batch in chosen.batches], chosen.alone)
 
 
-def _answer_here(
-    encoded: Sequence[Encoded | HeadwayError], chosen: Plan, prepared: Prepared, engine: Engine
-) -> Iterator[Answered]:
+def _answer_here(encoded: Sequence[Encoded | HeadwayError], chosen: Plan, prepared: Prepared, engine: Engine) -> Iterator[Place]:
     """Without threads: there is one batch, or none."""
-    places: dict[int, Place] = {index: found for index, found in enumerate(encoded) if isinstance(found, HeadwayError)}
+    found: dict[int, Place] = {index: error for index, error in enumerate(encoded) if isinstance(error, HeadwayError)}
     for batch in chosen.batches:
-        texts = [found for index in batch if isinstance(found := encoded[index], Encoded)]
-        places |= zip(batch, answer_batch(texts, prepared, engine, alone=True), strict=True)
+        texts = [text for index in batch if isinstance(text := encoded[index], Encoded)]
+        found |= zip(batch, answer_batch(texts, prepared, engine, alone=True), strict=True)
     for index in range(len(encoded)):
-        yield _or_raise(places[index])
+        yield found[index]
 
 
-def _in_order(window: Sequence[Pending]) -> Iterator[Answered]:
+def _in_order(window: Sequence[Pending]) -> Iterator[Place]:
     for found in window:
-        yield _or_raise(found if isinstance(found, HeadwayError) else found[0].result()[found[1]])
+        yield found if isinstance(found, HeadwayError) else found[0].result()[found[1]]
 
 
-def _or_raise(found: Place) -> Answered:
-    if isinstance(found, HeadwayError):
-        raise found
-    return found
+def _numbered(error: HeadwayError, number: int) -> HeadwayError:
+    said = type(error)(f"Input {number}: {error}")
+    said.__cause__ = error
+    return said
