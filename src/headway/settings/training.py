@@ -129,6 +129,9 @@ class TrainSettings(TrainingArguments):
     weight_decay: float = 0.01
     """Decoupled weight decay of AdamW; biases and normalisation weights have none."""
 
+    label_names: tuple[str, ...] | None = None
+    """What the labels are called, in the order of their numbers or of the alphabet; None keeps the file's own names."""
+
     dropout: float | None = None
     """Dropout of hidden states and attention while fine-tuning; None keeps the model's own."""
 

@@ -1,0 +1,19 @@
+"""``headway train``: fine-tune a model on labelled rows."""
+
+from headway.cli.command import Command
+from headway.settings.training import TrainSettings
+
+
+def run(settings: TrainSettings) -> None:
+    """Fine-tune, and say what was written where and how good it is."""
+    from headway.core.extras import require_torch
+
+    require_torch("Training")
+    from headway.training.finetuning import fine_tune
+
+    result, scores = fine_tune(settings)
+    said = "".join(f", {name.removeprefix('eval_')} {value:.4f}" for name, value in scores.items())
+    print(f"Wrote a {settings.task} model after {result.global_step:,} steps{said} to {settings.output_dir}")
+
+
+COMMAND = Command(summary="fine-tune a model on labelled rows", settings=TrainSettings, run=run)

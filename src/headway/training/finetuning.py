@@ -1,0 +1,56 @@
+"""Fine-tuning from files, as ``headway train`` does it."""
+
+from pathlib import Path
+from typing import Any
+
+from headway.core.tables import read_rows
+from headway.errors import ConfigError, DataError
+from headway.neural.auto import AutoModelForSequenceClassification
+from headway.settings.training import TrainSettings
+from headway.tasks import task as find_task
+from headway.text import Tokenizer
+from headway.training.loop import TrainOutput
+from headway.training.trainer import Trainer
+
+
+def fine_tune(settings: TrainSettings, *, progress: bool = True) -> tuple[TrainOutput, dict[str, float]]:
+    """A model trained on the file and saved with its tokenizer, and its scores on the validation file where there is one."""
+    training = find_task(settings.task).trainable()
+    rows = _rows(settings.train)
+    valid = None if settings.valid is None else _rows(settings.valid)
+    columns = training.find_columns(rows[0])
+    labels = _labels(training.label_names(row.get(columns.label) for row in rows), settings.label_names)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        settings.model, id2label=dict(enumerate(labels)), problem_type="single_label_classification", **_dropout(settings)
+    )
+    trainer = Trainer(
+        model, settings, train_dataset=rows, eval_dataset=valid, processing_class=Tokenizer.from_pretrained(settings.model),
+        task=settings.task, progress=progress,
+    )  # fmt: skip
+    try:
+        result = trainer.train()
+    finally:
+        trainer.reporter.close()
+    trainer.save_model()
+    return result, {} if valid is None else trainer.evaluate()
+
+
+def _rows(path: str) -> list[dict[str, Any]]:
+    rows = list(read_rows(Path(path)))
+    if not rows:
+        raise DataError(f"{path} has no rows, so there is nothing to learn from or to measure. Give a file with at least one row.")
+    return rows
+
+
+def _labels(found: tuple[str, ...], named: tuple[str, ...] | None) -> tuple[str, ...]:
+    if not named:
+        return found
+    if len(named) != len(found):
+        raise ConfigError(f"label_names has {len(named)} names ({', '.join(named)}), but the data has {len(found)} labels ({', '.join(found)}).")
+    return named
+
+
+def _dropout(settings: TrainSettings) -> dict[str, float]:
+    if settings.dropout is None:
+        return {}
+    return {"hidden_dropout_prob": settings.dropout, "attention_probs_dropout_prob": settings.dropout}
