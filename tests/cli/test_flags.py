@@ -162,6 +162,6 @@ def test_help_shows_each_field_with_its_text_and_default():
 
 def test_help_starts_with_what_must_be_given_and_ends_with_what_is_shared():
     shown = build_parser(COMMAND, program="headway it").format_help()
-    parts = ("to be given:", "  TEXTS", "--model TEXT", "\nflags:", "--rate X", "What both share:", "--seed N")
+    parts = ("arguments:", "  TEXTS", "--model TEXT", "\nflags:", "--rate X", "What both share:", "--seed N")
     places = [shown.index(part) for part in parts]
     assert places == sorted(places)

@@ -58,7 +58,7 @@ def two_commands(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
-def test_the_overview_lists_each_command_with_its_summary(capsys, words):
+def test_theoverview_lists_each_command_with_its_summary(capsys, words):
     assert main(words) == 0
     shown = capsys.readouterr().out
     assert "  go      Goes well." in shown
@@ -130,7 +130,7 @@ def test_a_mistake_of_ours_keeps_its_traceback():
 
 
 def test_a_reader_that_leaves_ends_the_output_quietly():
-    code = "import headway.cli.main as m, sys; m._overview = lambda: 'x' * 10**6; sys.exit(m.main(['--help']))"
+    code = "import headway.cli.main as m, sys; m.overview = lambda: 'x' * 10**6; sys.exit(m.main(['--help']))"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b""

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(arguments: list[str]) -> int:
     name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help"):
-        print(_overview())
+        print(overview())
     elif name == "--version":
         print(f"headway {__version__}")
     elif name.replace("-", "_") not in registry.module_names(COMMANDS):
@@ -55,7 +55,8 @@ def _run(name: str, arguments: list[str]) -> int:
     return 0
 
 
-def _overview() -> str:
+def overview() -> str:
+    """All commands with their summaries, as ``headway --help`` prints them."""
     modules = registry.module_names(COMMANDS)
     summaries = {_spelled(module): registry.load(COMMANDS, module, "COMMAND").summary for module in modules}
     width = max((len(name) for name in summaries), default=0)
