@@ -5,6 +5,7 @@ Torch and transformers are imported inside the fixtures that need them, so that 
 
 import ast
 import importlib.util
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -132,3 +133,45 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is not there; HEADWAY_TEST_DATA may name another folder")
     return folder
+
+
+WORDS = "the a movie film was is good bad great awful boring fun this it love hate ! . , we saw not very und ##ly ##ing".split()
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+VOCABULARY += [word for word in WORDS if word not in VOCABULARY]
+
+
+def write_tokenizer(folder: Path) -> None:
+    """A lower-casing WordPiece tokenizer that spells unknown words, in the form of old checkpoints."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
+    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": TINY["max_position_embeddings"]}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The tokenizer of the tiny models."""
+    from headway.text import Tokenizer
+
+    folder = tmp_path_factory.mktemp("tokenizer")
+    write_tokenizer(folder)
+    return Tokenizer.from_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``model_folder("masked-lm", seed=0, num_labels=3)``: a tiny BERT with its tokenizer, made without torch."""
+    from headway.architecture import weight_shapes
+    from headway.checkpoints import save_checkpoint
+
+    def save(head: Any, *, seed: int = 0, **settings: Any) -> Path:
+        bert = family("bert")
+        config = bert.config(**TINY | settings)
+        weights = make_random_weights(weight_shapes(bert.architecture(config, head)), seed)
+        folder = tmp_path_factory.mktemp(head)
+        save_checkpoint(folder, config=config, head=head, weights=weights)
+        write_tokenizer(folder)
+        return folder
+
+    return save

@@ -15,7 +15,7 @@ class PredictSettings(Config):
     """Texts to answer; ``-`` reads them from standard input, one a line."""
 
     task: str | None = None
-    """The task: sentiment-analysis, fill-mask, feature-extraction …; by default the one that the model was saved for."""
+    """The task: sentiment-analysis, fill-mask, feature-extraction …; by default what the model was saved for."""
 
     model: str | None = None
     """A folder, a model that ships with Headway, or a Hub repository; by default the shipped model for sentiment-analysis."""

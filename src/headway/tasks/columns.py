@@ -49,28 +49,25 @@ def find_columns(
             "holds the labels."
         )
     _require(label, names)
-    found = find_text_columns([name for name in names if name != label], text=text, text_pair=text_pair)
+    found = find_text_columns(names, text=text, text_pair=text_pair, label=label)
     return Columns(found.text, label, found.text_pair)
 
 
-def find_text_columns(names: Iterable[str], *, text: str | None = None, text_pair: str | None = None) -> TextColumns:
-    """Text and pair columns; a text named alone is taken alone, whatever else is there."""
+def find_text_columns(
+    names: Iterable[str], *, text: str | None = None, text_pair: str | None = None, label: str | None = None
+) -> TextColumns:
+    """Text and pair columns, neither of them the label; a text named alone is taken alone, whatever else is there."""
     names = list(names)
-    if text is None:
-        return _known_text_columns(names, text_pair)
-    for name in (text, *([text_pair] if text_pair else [])):
-        _require(name, names)
-    return TextColumns(text, text_pair)
-
-
-def _known_text_columns(names: Sequence[str], text_pair: str | None) -> TextColumns:
-    if text_pair is None:
-        for first, second in PAIRS:
-            if first in names and second in names:
-                return TextColumns(first, second)
-    else:
-        _require(text_pair, names)
-    found = next((known for known in SINGLES if known in names and known != text_pair), None)
+    for named in (text, text_pair):
+        if named is not None:
+            _require(named, names)
+    if text is not None:
+        return TextColumns(text, text_pair)
+    free = [name for name in names if name not in (text_pair, label)]
+    for first, second in PAIRS if text_pair is None else ():
+        if first in free and second in free:
+            return TextColumns(first, second)
+    found = next((known for known in SINGLES if known in free), None)
     if found is None:
         known = ", ".join(dict.fromkeys([*SINGLES, *(first for first, _ in PAIRS)]))
         raise DataError(

@@ -1,0 +1,53 @@
+import pytest
+
+from headway.errors import DataError
+from headway.tasks.columns import Columns, TextColumns, find_columns, find_text_columns
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        pytest.param(["sentence", "label", "idx"], Columns("sentence", "label"), id="sst2"),
+        pytest.param(["premise", "hypothesis", "label"], Columns("premise", "label", "hypothesis"), id="mnli"),
+        pytest.param(["question", "sentence", "label"], Columns("question", "label", "sentence"), id="qnli is a pair"),
+        pytest.param(["question", "answer", "label"], Columns("question", "label"), id="a question alone"),
+        pytest.param(["text", "intent"], Columns("text", "intent"), id="another label name"),
+        pytest.param(["text", "sentiment", "label"], Columns("text", "label"), id="label is the first choice"),
+    ],
+)
+def test_usual_names_are_known(names, expected):
+    assert find_columns(names) == expected
+
+
+def test_named_columns_win_over_usual_names():
+    found = find_columns(["text", "label", "body", "kind"], text="body", label="kind")
+    assert found == Columns("body", "kind")
+
+
+def test_a_text_named_alone_is_taken_alone():
+    assert find_text_columns(["premise", "hypothesis"], text="hypothesis") == TextColumns("hypothesis")
+
+
+def test_a_pair_named_alone_finds_another_text():
+    assert find_text_columns(["text", "answer"], text_pair="answer") == TextColumns("text", "answer")
+
+
+def test_the_label_column_is_never_the_text():
+    with pytest.raises(DataError, match="There is no text column"):
+        find_columns(["text"], label="text")
+
+
+@pytest.mark.parametrize(
+    ("names", "named", "message"),
+    [
+        pytest.param(["body", "label"], {}, r"no text column: none of text, .* is among the columns body, label", id="text"),
+        pytest.param(["text", "stars"], {}, r"no label column: none of label, .* is among the columns text, stars", id="label"),
+        pytest.param(["text", "label"], {"text": "body"}, r"no column 'body'; the columns are text, label", id="named text"),
+        pytest.param(["text", "label"], {"label": "stars"}, r"no column 'stars'; the columns are text, label", id="named label"),
+        pytest.param(["text", "label"], {"text_pair": "b"}, r"no column 'b'; the columns are text", id="named pair"),
+        pytest.param([], {}, r"among the columns \(none\)", id="no columns"),
+    ],
+)
+def test_a_missing_column_is_named_beside_those_that_are_there(names, named, message):
+    with pytest.raises(DataError, match=message):
+        find_columns(names, **named)
