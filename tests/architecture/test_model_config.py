@@ -94,6 +94,12 @@ def test_names_decide_where_the_file_contradicts_itself():
     assert config.num_labels == 3
 
 
+def test_a_stale_number_of_labels_does_not_stay_beside_the_new_names():
+    changed = ModelConfig(BERT | {"num_labels": 7}).replace(id2label={0: "no", 1: "yes", 2: "perhaps"})
+    assert "num_labels" not in changed.to_dict()
+    assert changed.num_labels == 3
+
+
 @pytest.mark.parametrize("named", [["no", "yes"], {"first": "no"}])
 def test_labels_that_are_no_table_are_an_error(named):
     with pytest.raises(ConfigError, match=r'id2label is .* gives a name to each class index, as in \{"0": "NEGATIVE"\}'):

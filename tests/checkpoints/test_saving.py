@@ -1,5 +1,5 @@
+import contextlib
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -237,22 +237,44 @@ while True:
 """
 
 
+@contextlib.contextmanager
+def saving_forever(folder, *models):
+    """Another process that saves these models to the folder in turn, and is killed where the block ends."""
+    with subprocess.Popen([sys.executable, "-c", SAVES_FOREVER, folder, *models], stdout=subprocess.PIPE) as writer:
+        try:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"ready\n"
+            yield
+        finally:
+            writer.kill()
+
+
+def test_a_reader_beside_a_writer_sees_one_model_or_the_other(tmp_path, tiny_config, weights_of):
+    heads = {"base": tiny_config, "sequence-classification": tiny_config.replace(num_hidden_layers=2, num_labels=3)}
+    for head, config in heads.items():
+        save_checkpoint(tmp_path / head, config=config, head=head, weights=weights_of(head, config))
+    folder = tmp_path / "model"
+    save_checkpoint(folder, config=tiny_config, head="base", weights=weights_of("base"))
+    expected = {head: weights_of(head, config) for head, config in heads.items()}
+    seen = set()
+    with saving_forever(folder, *(tmp_path / head for head in heads)):
+        for _ in range(200):
+            found = load_checkpoint(folder)
+            assert all(array.tobytes() == expected[found.head][name].tobytes() for name, array in found.weights.items())
+            seen.add(found.head)
+    assert seen == set(heads)
+
+
 def test_a_writer_killed_at_some_moment_leaves_one_of_its_models_whole(tmp_path, tiny_config, weights_of):
     heads = {"base": tiny_config, "sequence-classification": tiny_config.replace(num_hidden_layers=2, num_labels=3)}
     for head, config in heads.items():
         save_checkpoint(tmp_path / head, config=config, head=head, weights=weights_of(head, config))
     folder = tmp_path / "model"
     for wait in (0.03, 0.011, 0.047):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", SAVES_FOREVER, folder, *(tmp_path / head for head in heads)], stdout=subprocess.PIPE
-        )
-        assert writer.stdout is not None
-        with writer:
-            assert writer.stdout.readline() == b"ready\n"
+        with saving_forever(folder, *(tmp_path / head for head in heads)):
             while not folder.exists():
                 time.sleep(0.001)
             time.sleep(wait)
-            writer.send_signal(signal.SIGKILL)
         found = load_checkpoint(folder)
         expected = weights_of(found.head, heads[found.head])
         assert all(array.tobytes() == expected[name].tobytes() for name, array in found.weights.items())

@@ -13,6 +13,7 @@ from headway.architecture.family import HeadName
 from headway.checkpoints.files import read_config
 from headway.checkpoints.location import locate
 from headway.checkpoints.stored import Stored, listed
+from headway.core.updates import undisturbed
 from headway.errors import WeightError
 from headway.families import family as find_family
 
@@ -84,11 +85,12 @@ def load_checkpoint(
     error.
     """
     folder = locate(name_or_path, revision=revision, token=token, local_files_only=local_files_only, cache_dir=cache_dir)
-    config = read_config(folder).replace(**changes)
-    family = find_family(config.model_type)
+    with undisturbed(folder):
+        config = read_config(folder).replace(**changes)
+        family = find_family(config.model_type)
+        stored = Stored(folder, family.names)
     head = head or family.head_in(config) or "base"
     architecture = family.architecture(config, head)
-    stored = Stored(folder, family.names)
     if head == "base" and "pooler.dense.weight" not in stored.ours:
         architecture = replace(architecture, pooler=None)  # a random pooler would be worth nothing to anybody
     shapes = weight_shapes(architecture)

@@ -7,7 +7,7 @@ is killed before the commit changes nothing, and after it ``finish_update`` comp
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from headway.core.files import draft_of, flush, flush_all
@@ -31,18 +31,26 @@ def atomic_update(folder: str | Path, *, replaces: Iterable[str] = ()) -> Iterat
         brought = sorted(file.name for file in draft.iterdir())
         (draft / PLAN).write_text(json.dumps({"brings": brought, "replaces": list(replaces)}), encoding="utf-8")
         flush_all(draft)
-        with _alone(folder):
+        with _locked(folder):
             _complete(folder)
             os.replace(draft, folder / COMMITTED)
             flush(folder)
             _complete(folder)
 
 
+@contextmanager
+def undisturbed(folder: str | Path) -> Iterator[None]:
+    """Read several files of a folder as one state: no update takes place meanwhile. What was opened may be read on afterwards."""
+    finish_update(folder)
+    with _locked(Path(folder), shared=True):
+        yield
+
+
 def finish_update(folder: str | Path) -> None:
     """Complete an update whose writer was killed after committing it; nothing to do otherwise."""
     folder = Path(folder)
     if (folder / COMMITTED).exists():
-        with _alone(folder):
+        with _locked(folder):
             _complete(folder)
 
 
@@ -64,16 +72,17 @@ def _complete(folder: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let no other process complete an update of the folder meanwhile; the system lets go of the lock when a holder dies."""
+def _locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
+    """Keep updates of the folder apart from one another and from readers; the system lets go of the lock when a holder dies."""
     try:
         import fcntl
-    except ImportError:  # Windows: two processes that save to one folder at the same time are not kept apart
+    except ImportError:  # Windows: two processes in one folder at the same time are not kept apart
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(OSError):  # a file system without locks, where the same is true
+            fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
