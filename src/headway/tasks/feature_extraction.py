@@ -13,8 +13,6 @@ from headway.tasks.pooling import pool, to_unit_length
 from headway.tasks.sentence_transformer import SideFiles, read_side_files
 from headway.tasks.task import Call, Encoded, ModelFacts, Outputs, Task, TaskOptions
 
-CHOICES = ("none", "cls", "mean", "auto")
-
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureOptions(TaskOptions):
@@ -29,15 +27,11 @@ class FeatureOptions(TaskOptions):
     """Lists of numbers, or NumPy arrays."""
 
     def __post_init__(self) -> None:
-        if self.pooling not in CHOICES:
-            raise TaskError(f"pooling is {self.pooling!r}; known are {', '.join(CHOICES)}.")
         if self.pooling == "none" and self.normalize:
             raise TaskError(
                 "normalize=True scales one vector a text, but pooling='none' gives one a token. Choose pooling='mean', "
                 "'cls' or 'auto'."
             )
-        if self.return_tensors not in (None, "np"):
-            raise TaskError(f"return_tensors is {self.return_tensors!r}; use None for lists or 'np' for NumPy arrays.")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ rows. What a model sees in training and in production therefore comes from one d
 """
 
 import dataclasses
+import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,6 +149,7 @@ class Task:
         for name in given:
             if name not in known:
                 raise TaskError(f"{self.name} has no option {name!r}. Its options are {', '.join(known)}.")
+        check_choices(self.options, given)
         return self.options.from_dict(given)
 
     def trainable(self) -> Training:
@@ -158,6 +160,15 @@ class Task:
                 "models are made by pre-training."
             )
         return self.training
+
+
+def check_choices(options: type[TaskOptions], given: Mapping[str, Any]) -> None:
+    """Refuse a value that is not among those that its field's ``Literal`` lists."""
+    for name, hint in typing.get_type_hints(options).items():
+        members = (hint,) if typing.get_origin(hint) is Literal else typing.get_args(hint)
+        known = [choice for member in members if typing.get_origin(member) is Literal for choice in typing.get_args(member)]
+        if known and name in given and given[name] not in (*known, *([None] if type(None) in members else [])):
+            raise TaskError(f"{name} is {given[name]!r}; known are {', '.join(map(str, known))}.")
 
 
 def check_count(name: str, value: Any) -> None:

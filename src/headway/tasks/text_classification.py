@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from headway.architecture import ModelConfig
-from headway.errors import DataError, TaskError
+from headway.errors import DataError
 from headway.tasks.columns import Columns, find_columns
 from headway.tasks.inputs import read_pair
 from headway.tasks.labels import label_index, label_names
@@ -35,8 +35,6 @@ class ClassificationOptions(TaskOptions):
 
     def __post_init__(self) -> None:
         check_count("top_k", self.top_k)
-        if self.function_to_apply not in (None, *ACTIVATIONS):
-            raise TaskError(f"function_to_apply is {self.function_to_apply!r}; known are {', '.join(ACTIVATIONS)}.")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+
+from headway.core.batching import TokenSequence
+from headway.errors import DataError, InputError, TaskError
+from headway.families import family
+from headway.tasks import Call, Columns, Encoded, ModelFacts, task
+
+TASK = task("text-classification")
+LOGITS = np.log(np.array([1, 5, 4], np.float32))  # softmax 0.1, 0.5, 0.4
+
+
+def prepared(tokenizer, *, config=None, **options):
+    config = {"id2label": {0: "bad", 1: "good", 2: "fine"}} | (config or {})
+    facts = ModelFacts(tokenizer=tokenizer, config=family("bert").config(max_position_embeddings=11, vocab_size=101, **config))
+    return TASK.prepare(facts, TASK.choose(options))
+
+
+def answer(tokenizer, *, logits=LOGITS, config=None, **options):
+    return prepared(tokenizer, config=config, **options).decode({"logits": logits}, Encoded(TokenSequence([2, 3])))
+
+
+def test_the_best_label_comes_with_its_share(tiny_tokenizer):
+    assert answer(tiny_tokenizer) == [{"label": "good", "score": pytest.approx(0.5)}]
+
+
+def test_top_k_labels_come_best_first(tiny_tokenizer):
+    assert [found["label"] for found in answer(tiny_tokenizer, top_k=2)] == ["good", "fine"]
+    assert [found["label"] for found in answer(tiny_tokenizer, top_k=None)] == ["good", "fine", "bad"]
+    assert len(answer(tiny_tokenizer, top_k=99)) == 3
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "expected"),
+    [
+        pytest.param({}, {}, 0.5, id="several labels: softmax"),
+        pytest.param({"problem_type": "multi_label_classification"}, {}, 5 / 6, id="labels that exclude nothing: sigmoid"),
+        pytest.param({"problem_type": "regression"}, {}, np.log(5), id="regression: the value itself"),
+        pytest.param({"problem_type": "regression"}, {"function_to_apply": "softmax"}, 0.5, id="the caller wins"),
+        pytest.param({}, {"function_to_apply": "none"}, np.log(5), id="none"),
+        pytest.param({}, {"function_to_apply": "sigmoid"}, 5 / 6, id="sigmoid"),
+    ],
+)
+def test_scores_follow_the_problem_type(tiny_tokenizer, config, options, expected):
+    assert answer(tiny_tokenizer, config=config, **options)[0]["score"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_single_label_is_a_sigmoid(tiny_tokenizer):
+    found = answer(tiny_tokenizer, logits=np.log(np.array([3.0])), config={"id2label": {0: "score"}})
+    assert found == [{"label": "score", "score": pytest.approx(0.75)}]
+
+
+@pytest.mark.parametrize(
+    ("call", "count", "expected"),
+    [
+        pytest.param(Call("text"), 1, ["g"], id="a lone text's label comes in a list"),
+        pytest.param(Call("item"), 1, "g", id="a lone pair's does not"),
+        pytest.param(Call("list"), 2, ["g", "g"], id="a list of texts"),
+        pytest.param(Call("text", frozenset({"top_k"}), frozenset({"top_k"})), 1, [["g"]], id="top_k at the call"),
+        pytest.param(Call("text", frozenset(), frozenset({"top_k"})), 1, [[["g"]]], id="top_k at the pipeline nests once more"),
+        pytest.param(Call("list", frozenset({"top_k"}), frozenset({"top_k"})), 2, [["g"], ["g"]], id="top_k for a list"),
+    ],
+)
+def test_answers_nest_as_in_transformers(tiny_tokenizer, call, count, expected):
+    ready = prepared(tiny_tokenizer)
+    found = ready.present([["g"]] * count, call)
+    assert found == expected or found == expected[0]
+
+
+def test_texts_and_pairs_may_stand_together(tiny_tokenizer):
+    items = ["a film", {"text": "good", "text_pair": "bad"}, {"text": "this"}]
+    lone, pair, other = [found.tokens for found in prepared(tiny_tokenizer).encode(items)]
+    words = [tiny_tokenizer.convert_ids_to_tokens(list(tokens.ids)) for tokens in (lone, pair, other)]
+    assert words == [["[CLS]", "a", "film", "[SEP]"], ["[CLS]", "good", "[SEP]", "bad", "[SEP]"], ["[CLS]", "this", "[SEP]"]]
+    assert (lone.type_ids, pair.type_ids, other.type_ids) == (None, [0, 0, 0, 1, 1], None)
+
+
+def test_a_long_text_keeps_its_beginning(tiny_tokenizer):
+    tokens = prepared(tiny_tokenizer).encode(["a film " * 100])[0].tokens
+    assert tiny_tokenizer.decode(list(tokens.ids)) == "[CLS] " + "a film " * 4 + "a [SEP]"  # 11 positions
+
+
+def test_a_long_pair_loses_from_its_longer_text(tiny_tokenizer):
+    tokens = prepared(tiny_tokenizer).encode([{"text": "good bad", "text_pair": "film " * 100}])[0].tokens
+    assert tiny_tokenizer.decode(list(tokens.ids)) == "[CLS] good bad [SEP] " + "film " * 6 + "[SEP]"
+
+
+def test_overflow_error_refuses_a_long_text_and_says_the_lengths(tiny_tokenizer):
+    with pytest.raises(InputError, match='A text has 202 tokens, but the model reads at most 11, and overflow="error"'):
+        prepared(tiny_tokenizer, overflow="error").encode(["good", "a film " * 100])
+    assert len(prepared(tiny_tokenizer, overflow="error").encode(["a film " * 4])[0].tokens) == 10
+
+
+def test_max_length_may_be_less_than_the_models_limit_but_not_more(tiny_tokenizer):
+    long = ["a film " * 100]
+    assert len(prepared(tiny_tokenizer, max_length=5).encode(long)[0].tokens) == 5
+    assert len(prepared(tiny_tokenizer, max_length=500).encode(long)[0].tokens) == 11
+
+
+def test_options_of_transformers_tokenizers_are_understood(tiny_tokenizer):
+    assert TASK.choose({"truncation": True, "padding": True, "max_length": 7}) == TASK.choose({"max_length": 7})
+    assert TASK.choose({"truncation": False}) == TASK.choose({"overflow": "error"})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(
+            {"topk": 2}, r"text-classification has no option 'topk'. Its options are max_length, overflow, top_k", id="name"
+        ),
+        pytest.param({"top_k": 0}, r"top_k is 0, but it counts answers", id="zero"),
+        pytest.param({"top_k": "2"}, r"top_k is '2', but it counts answers", id="text"),
+        pytest.param(
+            {"function_to_apply": "relu"}, r"function_to_apply is 'relu'; known are none, sigmoid, softmax", id="function"
+        ),
+        pytest.param({"overflow": "windows"}, r"overflow is 'windows'; known are truncate, error", id="overflow"),
+    ],
+)
+def test_a_wrong_option_names_the_right_ones(options, message):
+    with pytest.raises(TaskError, match=message):
+        TASK.choose(options)
+
+
+@pytest.mark.parametrize("length", [0, 2, "9", True, 7.0])
+def test_a_length_that_is_none_is_refused(tiny_tokenizer, length):
+    with pytest.raises(ValueError, match=r"max_length is .*, but a text needs room for two special tokens"):
+        prepared(tiny_tokenizer, max_length=length)
+
+
+def test_rows_become_the_tokens_that_prediction_reads(tiny_tokenizer):
+    rows = [{"sentence": "good film", "label": 1}, {"sentence": "a film " * 100, "label": "bad"}]
+    examples = TASK.trainable().encode_rows(
+        rows, Columns("sentence", "label"), tokenizer=tiny_tokenizer, labels=("bad", "good", "fine"), max_length=11
+    )
+    predicted = [found.tokens for found in prepared(tiny_tokenizer).encode([row["sentence"] for row in rows])]
+    assert [example.tokens for example in examples] == predicted
+    assert [example.target for example in examples] == [1, 0]
+
+
+def test_paired_rows_become_pairs(tiny_tokenizer):
+    columns = TASK.trainable().find_columns(["premise", "hypothesis", "label"])
+    row = {"premise": "good", "hypothesis": "bad", "label": 0}
+    (example,) = TASK.trainable().encode_rows([row], columns, tokenizer=tiny_tokenizer, labels=("0", "1"), max_length=11)
+    assert example.tokens.type_ids == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        pytest.param({"text": None, "label": 0}, r"Row 101 holds nothing in column 'text'", id="gap"),
+        pytest.param({"label": 0}, r"Row 101 holds nothing in column 'text'", id="absent"),
+        pytest.param(
+            {"text": 3.5, "label": 0}, r"Row 101 holds the float 3.5 in column 'text', where a text belongs", id="number"
+        ),
+        pytest.param({"text": "good"}, r"Row 101 has no label", id="no label"),
+        pytest.param({"text": "good", "label": "x"}, r"Row 101 has the label 'x', which is not one of 0, 1", id="unknown label"),
+    ],
+)
+def test_a_bad_row_is_named_by_its_number(tiny_tokenizer, row, message):
+    rows = [{"text": "good", "label": 0}, row]
+    with pytest.raises(DataError, match=message):
+        TASK.trainable().encode_rows(
+            rows, Columns("text", "label"), tokenizer=tiny_tokenizer, labels=("0", "1"), max_length=11, first=100
+        )
