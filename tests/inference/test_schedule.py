@@ -1,0 +1,250 @@
+"""The schedule with a fake engine: what is decided, in which order answers come, how far it reads ahead, how errors surface."""
+
+import threading
+import time
+from itertools import count, islice
+
+import numpy as np
+import pytest
+
+from headway.core.batching import TokenSequence
+from headway.errors import InputError
+from headway.inference.schedule import (
+    BATCH_COST,
+    FIRST_WINDOW,
+    LARGEST_WINDOW,
+    WINDOWS_AT_ONCE,
+    Answered,
+    Plan,
+    finish_time,
+    places,
+    plan,
+    read_windows,
+    stream,
+    window_sizes,
+)
+from headway.tasks import Encoded
+
+
+class FakeEngine:
+    """Answers each text with its first token id; remembers which batches came, how many at once, and from which threads."""
+
+    config, precision = None, "fake"
+
+    def __init__(self, *, token_budget=12, workers=2, seconds=0.0, fails_at=None):
+        self.token_budget, self.workers, self.seconds, self.fails_at = token_budget, workers, seconds, fails_at
+        self.batches, self.alone, self.at_once, self.most_at_once = [], [], 0, 0
+        self.threads, self.lock = set(), threading.Lock()
+
+    def run(self, sequences, *, alone=False):
+        with self.lock:
+            self.batches.append([len(sequence) for sequence in sequences])
+            self.alone.append(alone)
+            self.threads.add(threading.current_thread().name)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        time.sleep(self.seconds)
+        if any(sequence.ids[0] == self.fails_at for sequence in sequences):
+            raise RuntimeError("the engine broke")
+        with self.lock:
+            self.at_once -= 1
+        return [{"logits": np.array([sequence.ids[0]])} for sequence in sequences]
+
+
+class FakeTask:
+    """Reads the number n as 1 + n % 5 tokens, all of them n. Negative numbers cannot be read, multiples of 1000 not answered."""
+
+    def __init__(self):
+        self.encoded_at_once = []
+
+    def encode(self, items):
+        self.encoded_at_once.append(len(items))
+        for item in items:
+            if item < 0:
+                raise InputError(f"{item} is negative. Use its magnitude.")
+        return [Encoded(TokenSequence([item] * (1 + item % 5))) for item in items]
+
+    def decode(self, outputs, encoded):
+        found = int(outputs["logits"][0])
+        if found and found % 1000 == 0:
+            raise InputError(f"{found} has no answer.")
+        return f"answer {found}"
+
+    def present(self, answers, call):
+        return answers
+
+
+def answers(items, engine=None, **options):
+    return [found.answer for found in stream(items, FakeTask(), engine or FakeEngine(), **options)]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "options", "expected"),
+    [
+        pytest.param([7], {}, Plan([[0]], alone=True), id="a lone text has all cores"),
+        pytest.param([6, 6], {}, Plan([[0], [1]], alone=False), id="two texts are shared out"),
+        pytest.param([6, 6, 6], {}, Plan([[0, 1], [2]], alone=False), id="three as evenly as may be"),
+        pytest.param([9, 3, 3, 3], {}, Plan([[0], [1, 2, 3]], alone=False), id="by tokens, not by texts"),
+        pytest.param([6, 6], {"workers": 1}, Plan([[0, 1]], alone=True), id="one worker takes one batch"),
+        pytest.param(
+            [6, 6, 6], {"others": True, "token_budget": 18}, Plan([[0, 1, 2]], alone=False), id="full batches in a stream"
+        ),
+        pytest.param([6, 6, 6], {"workers": 1, "max_texts": 2}, Plan([[0, 1], [2]], alone=False), id="batch_size holds"),
+        pytest.param([], {}, Plan([], alone=False), id="nothing"),
+        pytest.param([500, 1], {"others": True}, Plan([[0], [1]], alone=False), id="a giant runs alone"),
+    ],
+)
+def test_plan(lengths, options, expected):
+    assert plan(lengths, **{"token_budget": 12, "workers": 2} | options) == expected
+
+
+def test_finish_time_by_hand():
+    batches = [[0], [1, 2], [3]]  # lengths 9; 4 and 3; 2
+    assert finish_time(batches, [9, 4, 3, 2], workers=2) == max(9 + BATCH_COST, 8 + BATCH_COST + 2 + BATCH_COST)
+    assert finish_time(batches, [9, 4, 3, 2], workers=1) == 9 + 8 + 2 + 3 * BATCH_COST
+
+
+def test_windows_of_a_generator_grow_and_those_of_a_list_need_not():
+    assert list(islice(window_sizes(sized=False), 6)) == [64, 128, 256, 512, 1024, 1024]
+    assert list(islice(window_sizes(sized=True), 2)) == [LARGEST_WINDOW] * 2
+
+
+def test_windows_are_read_only_when_asked_for():
+    source = iter(range(10**9))
+    windows = read_windows(source)
+    assert len(next(windows).items) == FIRST_WINDOW
+    assert next(source) == FIRST_WINDOW
+
+
+def test_the_last_window_is_known_where_the_source_ended_in_it():
+    assert [(len(window.items), window.last) for window in read_windows(list(range(1027)))] == [(1024, False), (3, True)]
+    assert [(len(window.items), window.last) for window in read_windows(list(range(1024)))] == [(1024, False)]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 7, 64, 65, 1023, 1024, 1025, 2311])
+@pytest.mark.parametrize("kind", [list, iter], ids=["list", "generator"])
+def test_answers_come_in_the_order_of_the_inputs(number, kind):
+    assert answers(kind(range(1, number + 1)) if number < 1000 else kind([item % 997 + 1 for item in range(number)])) == [
+        f"answer {item % 997 + 1 if number >= 1000 else item + 1}" for item in range(number)
+    ]
+
+
+def test_token_counts_come_with_the_answers():
+    assert list(stream([3, 9], FakeTask(), FakeEngine())) == [Answered("answer 3", 4), Answered("answer 9", 5)]
+
+
+def test_no_batch_is_larger_than_the_budget_and_like_lengths_stand_together():
+    engine = FakeEngine(token_budget=12)
+    answers(list(range(1, 300)), engine)
+    assert max(len(batch) * max(batch) for batch in engine.batches) <= 12
+    padding = sum(max(batch) * len(batch) - sum(batch) for batch in engine.batches)
+    assert padding < 0.02 * sum(map(sum, engine.batches))
+
+
+def test_batch_size_limits_the_texts_of_a_batch():
+    engine = FakeEngine(token_budget=1000)
+    answers(list(range(1, 50)), engine, max_texts=3)
+    assert max(map(len, engine.batches)) == 3
+
+
+def test_a_lone_text_runs_in_the_callers_thread_with_all_cores():
+    engine = FakeEngine()
+    answers([4], engine)
+    assert (engine.alone, engine.threads) == ([True], {threading.current_thread().name})
+
+
+def test_many_texts_run_on_as_many_workers_as_the_engine_likes():
+    engine = FakeEngine(workers=3, seconds=0.002)
+    answers(list(range(1, 200)), engine)
+    assert engine.most_at_once == 3
+    assert not any(engine.alone)
+
+
+def test_the_next_window_is_encoded_while_the_one_before_is_computed():
+    engine, task = FakeEngine(workers=1, seconds=0.01), FakeTask()
+    windows_encoded = []
+    encode = task.encode
+    task.encode = lambda items: windows_encoded.append(engine.at_once) or encode(items)
+    list(stream(iter(range(1, FIRST_WINDOW + 5)), task, engine))
+    assert windows_encoded == [0, 1]
+
+
+def test_only_a_little_is_read_ahead_of_the_answers_taken():
+    read = count(1)
+    found = stream((item % 997 + 1 for item in read), FakeTask(), FakeEngine())
+    for _ in range(3000):
+        next(found)
+    ahead = next(read) - 3000
+    assert ahead <= (WINDOWS_AT_ONCE + 1) * LARGEST_WINDOW
+    found.close()
+
+
+def test_answers_begin_before_a_generator_ends():
+    read = count(1)
+    found = stream(read, FakeTask(), FakeEngine())
+    assert next(found).answer == "answer 1"
+    assert next(read) <= FIRST_WINDOW * 3 + 1
+    found.close()
+
+
+@pytest.mark.parametrize(
+    "items", [[1, -2, 3], [*range(1, 70), -70, 71], [*range(1, 1030), -5]], ids=["few", "some", "second window"]
+)
+@pytest.mark.parametrize("kind", [list, iter], ids=["list", "generator"])
+def test_an_unreadable_input_raises_at_its_place_and_with_its_number(items, kind):
+    before = next(place for place, item in enumerate(items) if item < 0)
+    items = [item % 1000 or 1 if item > 0 else item for item in items]
+    found = stream(kind(items), FakeTask(), FakeEngine())
+    assert [next(found).answer for _ in range(before)] == [f"answer {item}" for item in items[:before]]
+    with pytest.raises(InputError, match=rf"^Input {before}: {items[before]} is negative"):
+        next(found)
+
+
+def test_a_lone_unreadable_input_needs_no_number():
+    with pytest.raises(InputError, match="^-1 is negative"):
+        list(stream([-1], FakeTask(), FakeEngine(), numbered=False))
+
+
+def test_an_answer_that_cannot_be_made_raises_at_its_place():
+    found = stream([1, 1000, 3], FakeTask(), FakeEngine())
+    assert next(found).answer == "answer 1"
+    with pytest.raises(InputError, match="Input 1: 1000 has no answer"):
+        next(found)
+
+
+def test_places_go_on_after_an_error():
+    found = list(places([1, -2, 1000, 4], FakeTask(), FakeEngine()))
+    assert [type(place).__name__ for place in found] == ["Answered", "InputError", "InputError", "Answered"]
+
+
+def test_only_unreadable_inputs_need_no_engine():
+    engine = FakeEngine()
+    assert [str(place) for place in places([-1, -2], FakeTask(), engine)] == [
+        "-1 is negative. Use its magnitude.",
+        "-2 is negative. Use its magnitude.",
+    ]
+    assert not engine.batches
+
+
+def test_a_broken_engine_is_heard_of_and_its_threads_end():
+    engine = FakeEngine(fails_at=40, seconds=0.001)
+    with pytest.raises(RuntimeError, match="the engine broke"):
+        answers(list(range(1, 90)), engine)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("headway-batch")]
+
+
+def test_a_consumer_that_stops_early_leaves_no_threads_and_no_work_behind():
+    engine = FakeEngine(seconds=0.005)
+    found = stream(iter(range(1, 900)), FakeTask(), engine)
+    next(found)
+    found.close()
+    done = len(engine.batches)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("headway-batch")]
+    time.sleep(0.02)
+    assert len(engine.batches) == done
+
+
+def test_all_inputs_of_a_window_are_encoded_at_once_where_all_can_be_read():
+    task = FakeTask()
+    list(stream(list(range(1, 501)), task, FakeEngine()))
+    assert task.encoded_at_once == [500]
