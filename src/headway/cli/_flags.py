@@ -97,7 +97,7 @@ def _fields(settings: type[Config]) -> list[Field]:
 
 
 def _group(field: Field, settings: type[Config]) -> tuple[int, str]:
-    """Where a field stands in the help: first what comes without a flag or must be given, then the command's own settings, then those that it shares."""
+    """Where a field stands in the help: what has no flag or must be given, then the command's own flags, then those it shares."""
     if is_positional(field) or is_required(field):
         return 0, "arguments"
     *_, declares = (base for base in settings.__mro__ if field.name in vars(base).get("__annotations__", {}))

@@ -1,0 +1,98 @@
+"""What the documentation says is so: commands parse, files exist, links lead somewhere, generated parts are up to date."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from headway.cli._flags import parse
+from headway.core import registry
+
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))
+}
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def console_lines():
+    """Each command in a console block, without the comment behind it."""
+    for page, text in PAGES.items():
+        for language, block in FENCED.findall(text):
+            if language == "console":
+                yield from ((page, line[2:].split("  #")[0].strip()) for line in block.splitlines() if line.startswith("$ "))
+
+
+HEADWAY = [line for _, line in console_lines() if line.startswith("headway ")]
+SCRIPTS = [line for _, line in console_lines() if line.startswith("scripts/")]
+
+
+@pytest.mark.parametrize("line", HEADWAY)
+def test_headway_commands_in_the_documentation_parse(line):
+    _, name, *words = shlex.split(line)
+    command = registry.load("headway.cli.commands", name, "COMMAND")
+    assert isinstance(parse(command, words, program=f"headway {name}"), command.settings)
+
+
+@pytest.mark.parametrize("line", SCRIPTS)
+def test_scripts_in_the_documentation_are_there_and_executable(line):
+    path = ROOT / line.split()[0]
+    assert path.stat().st_mode & 0o100
+
+
+def test_console_blocks_hold_nothing_that_is_not_checked():
+    assert {line for _, line in console_lines()} == {*HEADWAY, *SCRIPTS}
+    assert HEADWAY
+    assert SCRIPTS
+
+
+def test_example_files_named_in_commands_are_there():
+    named = {word for line in HEADWAY for word in shlex.split(line) if word.startswith("examples/")}
+    assert named
+    assert not [name for name in named if not (ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_files_and_headings_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (ROOT / page).parent / name if name else ROOT / page
+        assert path.exists(), f"{page} links to {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md"])
+def test_the_annotated_tree_is_the_tree(page):
+    tree = next(block for language, block in FENCED.findall(PAGES[page]) if language == "text" and "src/headway/" in block)
+    entries = {name for name in re.findall(r"[├└]── (\S+)", tree) if "/" in name or "." in name}
+    inside = {path.name + "/" for path in (ROOT / "src" / "headway").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    at_top = (
+        {"src/headway/", "tests/", "benchmarks/", "docs/", "examples/", "scripts/", "constraints.txt"}
+        if page == "README.md"
+        else set()
+    )
+    assert entries == inside | at_top | {"errors.py"}
+
+
+def test_generated_parts_are_up_to_date():
+    done = subprocess.run([sys.executable, ROOT / "scripts" / "docs", "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_command_has_its_settings_documented():
+    for module in registry.module_names("headway.cli.commands"):
+        assert f"\n## headway {module}\n" in PAGES["docs/commands.md"]
+
+
+def test_the_readme_python_compiles():
+    blocks = [block for page in PAGES.values() for language, block in FENCED.findall(page) if language == "python"]
+    assert len(blocks) >= 4
+    for block in blocks:
+        compile(block, "a page", "exec")
