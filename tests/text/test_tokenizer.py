@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from headway.errors import CheckpointError, InputError, TokenizerError
+from headway.errors import CheckpointError, ConfigError, InputError, TokenizerError
 from headway.text import AutoTokenizer, Tokenizer, train_wordpiece
 
 FOX = "The unaffable fox, naïve Café 漢字!"
@@ -95,6 +95,13 @@ def test_settings_given_while_loading_win_over_the_file(saved):
     loaded = AutoTokenizer.from_pretrained(saved, model_max_length=37, padding_side="left", truncation_side="left")
     assert (loaded.model_max_length, loaded.padding_side, loaded.truncation_side) == (37, "left", "left")
     assert loaded(["fox", "the lazy dog"], padding=True).attention_mask[0] == [0, 0, 1, 1, 1]
+
+
+def test_settings_that_do_not_exist_are_refused_with_the_nearest_one(tokenizer, saved):
+    with pytest.raises(ConfigError, match=r"no setting 'padding_sid'. Did you mean 'padding_side'\?"):
+        AutoTokenizer.from_pretrained(saved, padding_sid="left")
+    with pytest.raises(ConfigError, match=r"no setting 'mask'"):
+        Tokenizer.from_tokenizers(tokenizer.backend, mask="[MASK]")
 
 
 def test_special_tokens_are_found_by_role_whatever_names_them(tokenizer, saved):

@@ -11,6 +11,7 @@ import pytest
 from headway.core.batching import TokenSequence
 from headway.errors import InputError, MissingExtraError
 from headway.text import AutoTokenizer, BatchEncoding, Tokenizer
+from headway.text.tokenizer import TEXTS_AT_ONCE
 
 FOX = "the quick brown fox jumps over the lazy dog"
 
@@ -99,6 +100,11 @@ def test_a_hundred_thousand_words_are_cut_like_any_text(tokenizer):
     assert tokenizer("x" * 1_000_000).input_ids == [2, tokenizer.unk_token_id, 3]
 
 
+def test_more_texts_than_are_encoded_at_once_come_back_in_order(tokenizer):
+    texts = [FOX[: index % 41] for index in range(TEXTS_AT_ONCE + 7)]
+    assert [sequence.ids for sequence in tokenizer.encode_sequences(texts)] == tokenizer(texts).input_ids
+
+
 @pytest.mark.parametrize("code", [0xD800, 0xDFFF])
 def test_a_lone_surrogate_is_read_as_the_replacement_character(tokenizer, code):
     text, clean = f"fox {chr(code)} dog", "fox \ufffd dog"
@@ -145,6 +151,7 @@ def test_what_is_not_text_is_named_with_its_place(tokenizer, arguments, message)
     [
         ("fox dog", r"text is a string, but is_split_into_words=True needs a list of words"),
         ([["fox"], "dog"], r"text\[1\] is a string, but is_split_into_words"),
+        (iter(["fox", "dog"]), r"text\[0\] is a string, but is_split_into_words"),
         ([["fox"], ["dog", 3]], r"text\[1\]\[1\] is the int 3"),
         (None, r"text is None"),
     ],

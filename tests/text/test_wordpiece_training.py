@@ -92,6 +92,8 @@ def test_files_that_are_not_there_are_named(tmp_path, text_file):
 
 
 def test_a_vocabulary_with_no_room_is_refused(text_file):
+    with pytest.raises(ConfigError, match=r"min_frequency \(0\) .* Use at least 1"):
+        train_wordpiece([text_file], vocab_size=163, min_frequency=0, progress=False)
     with pytest.raises(
         ConfigError, match=r"vocab_size \(6\) leaves no room for pieces beside the 5 special tokens. Use at least 7"
     ):
@@ -126,8 +128,10 @@ def test_the_command_says_when_the_text_gave_fewer_pieces(text_file, tmp_path, c
     assert AutoTokenizer.from_pretrained(tmp_path).tokenize("FOX") != ["fox"]
 
 
-def test_the_command_fails_with_one_message(tmp_path, capsys):
+def test_the_command_fails_with_one_message(tmp_path, text_file, capsys):
     from headway.cli.main import main
 
+    assert main(["tokenizer", str(text_file), "--output", str(text_file)]) == 1
+    assert "is a file, but a tokenizer is saved as a folder" in capsys.readouterr().err
     assert main(["tokenizer", str(tmp_path / "nowhere.txt"), "--output", str(tmp_path)]) == 1
     assert "nowhere.txt is not a file" in capsys.readouterr().err

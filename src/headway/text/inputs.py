@@ -1,7 +1,7 @@
 """What callers hand over as text: checked, with messages that name the place of what does not belong."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from headway.errors import InputError
@@ -12,9 +12,9 @@ SHOWN = 60
 
 def is_batch(text: Any, *, is_split_into_words: bool) -> bool:
     """Whether a call's ``text`` is several texts; a single one is a string, or a list of words."""
-    if not is_split_into_words:
-        return not isinstance(text, str | bytes) and isinstance(text, Iterable)
-    return isinstance(text, Iterable) and not isinstance(text, str) and any(not isinstance(entry, str) for entry in text)
+    if isinstance(text, str | bytes) or not isinstance(text, Iterable):
+        return False
+    return not is_split_into_words or isinstance(text, Iterator) or any(not isinstance(entry, str) for entry in text)
 
 
 def check_batch(text: Any, pair: Any, *, is_split_into_words: bool) -> list[Any]:

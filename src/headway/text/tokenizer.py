@@ -23,11 +23,14 @@ from headway.text.inputs import check_batch, check_single, is_batch, without_sur
 from headway.text.loading import add_special_tokens as recognise
 from headway.text.loading import load, normalizer_settings, without_padding_or_truncation
 from headway.text.options import Fitting, Tensors, fitting
-from headway.text.traits import ROLES, Side, Traits
+from headway.text.traits import ROLES, Side, Traits, check_settings
 from headway.text.truncation import kept_positions
 
 FILES_OF_OTHERS = ("special_tokens_map.json", "added_tokens.json", "vocab.txt")
 """What another writer leaves beside the two files, and what would then speak of another tokenizer."""
+
+TEXTS_AT_ONCE = 4096
+"""How many texts are encoded before their ids are taken: the library's own objects are many times larger than the ids."""
 
 
 class Tokenizer:
@@ -56,10 +59,12 @@ class Tokenizer:
     ) -> Self:
         """The tokenizer of a folder, of a model that ships with Headway, or of a Hub repository.
 
-        ``settings`` win over those in ``tokenizer_config.json``: ``model_max_length=128``, ``padding_side="left"``.
+        ``settings`` win over those in ``tokenizer_config.json``: ``model_max_length=128``, ``padding_side="left"``. One that does
+        not exist is a ``ConfigError``.
         """
         from headway.checkpoints import locate
 
+        check_settings(settings)
         folder = locate(
             name_or_path,
             revision=revision,
@@ -76,6 +81,7 @@ class Tokenizer:
 
         ``settings`` are those of ``tokenizer_config.json``, such as ``pad_token="[PAD]"``: the library itself knows no roles.
         """
+        check_settings(settings)
         copy, traits = Backend.from_str(backend.to_str()), Traits.from_file(settings, roles={}, max_positions=None)
         recognise(copy, traits, settings)
         return cls(copy, traits)
@@ -142,9 +148,14 @@ class Tokenizer:
         Type ids are None where all of them are 0. Faster than a call, because nothing leads back to the text.
         """
         inputs = check_batch(texts, pairs, is_split_into_words=False)
-        found = self._encode(inputs, fast=True, add_special_tokens=add_special_tokens, is_pretokenized=False)
         has_types = pairs is not None or self._single_texts_have_types
-        return [self._sequence(encoding, max_length, has_pair=pairs is not None, has_types=has_types) for encoding in found]
+        return [
+            self._sequence(encoding, max_length, has_pair=pairs is not None, has_types=has_types)
+            for start in range(0, len(inputs), TEXTS_AT_ONCE)
+            for encoding in self._encode(
+                inputs[start : start + TEXTS_AT_ONCE], fast=True, add_special_tokens=add_special_tokens, is_pretokenized=False
+            )
+        ]
 
     def tokenize(self, text: str, pair: str | None = None, *, add_special_tokens: bool = False) -> list[str]:
         """The pieces of one text or pair."""

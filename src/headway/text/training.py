@@ -31,7 +31,7 @@ def train_wordpiece(
     ``min_frequency`` is how often two pieces must stand together before they become one. The same files give the same vocabulary.
     """
     paths = check_files(files)
-    _check_size(vocab_size)
+    _check_limits(vocab_size, min_frequency)
     learner = empty_wordpiece({}, unknown="[UNK]", lowercase=lowercase)
     characters = _characters(
         paths, learner, limit=min(ALPHABET_LIMIT, (vocab_size - len(SPECIAL_TOKENS)) // 2), progress=progress
@@ -76,7 +76,9 @@ def _finished(vocabulary: dict[str, int], *, lowercase: bool) -> Tokenizer:
     return Tokenizer(backend, Traits.from_file(settings, roles=roles, max_positions=None))
 
 
-def _check_size(vocab_size: int) -> None:
+def _check_limits(vocab_size: int, min_frequency: int) -> None:
+    if min_frequency < 1:
+        raise ConfigError(f"min_frequency ({min_frequency}) counts how often pieces stand together. Use at least 1.")
     smallest = len(SPECIAL_TOKENS) + 2
     if vocab_size < smallest:
         raise ConfigError(

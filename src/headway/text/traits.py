@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast
 
-from headway.errors import TokenizerError
+from headway.core.config import nearest
+from headway.errors import ConfigError, TokenizerError
 
 Side: TypeAlias = Literal["left", "right"]
 
@@ -12,6 +13,21 @@ UNLIMITED = int(1e30)
 """The ``model_max_length`` of a tokenizer whose model has no known limit, as transformers writes it."""
 
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+
+SETTINGS = {
+    *ROLES,
+    "additional_special_tokens",
+    "clean_up_tokenization_spaces",
+    "do_lower_case",
+    "model_input_names",
+    "model_max_length",
+    "pad_token_type_id",
+    "padding_side",
+    "strip_accents",
+    "tokenize_chinese_chars",
+    "truncation_side",
+}
+"""What is read of ``tokenizer_config.json``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +76,13 @@ class Traits:
             "clean_up_tokenization_spaces": self.clean_up_tokenization_spaces,
         }
         return values
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse the name of a setting that nothing would read; files may hold any, callers may not."""
+    for name in settings:
+        if name not in SETTINGS:
+            raise ConfigError(f"A tokenizer has no setting {name!r}.{nearest(name, SETTINGS)}")
 
 
 def content(token: Any) -> str:
