@@ -24,12 +24,15 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 @dataclass
 class TrainerState:
-    """Where training stands: steps done, the epoch, batches of it that are done, and the log so far."""
+    """Where training stands: steps done, the epoch, batches of it that are done, the log so far, and loss and gradient norm of the steps that are
+    not in the log yet.
+    """
 
     global_step: int = 0
     epoch: int = 0
     batch: int = 0
     log_history: list[dict[str, Any]] = field(default_factory=list)
+    unlogged: list[list[float]] = field(default_factory=list)
 
 
 def save_state(
@@ -68,7 +71,7 @@ def load_state(
         raise CheckpointError(f"{folder} cannot be resumed from: {error}. Remove the folder to go on from an older one.") from error
     _check_identity(folder, values.pop("identity"), identity)
     weights = load_checkpoint(folder, head=model.head_name).weights
-    model.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
     _restore_optimizer(model, optimizer, tensors)
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors:

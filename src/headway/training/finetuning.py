@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from headway.core.tables import read_rows
 from headway.errors import ConfigError, DataError
 from headway.neural.auto import AutoModelForSequenceClassification
@@ -15,6 +17,7 @@ from headway.training.trainer import Trainer
 
 def fine_tune(settings: TrainSettings, *, progress: bool = True) -> tuple[TrainOutput, dict[str, float]]:
     """A model trained on the file and saved with its tokenizer, and its scores on the validation file where there is one."""
+    torch.manual_seed(settings.seed)  # the new head's weights are part of what the seed decides
     training = find_task(settings.task).trainable()
     rows = _rows(settings.train)
     valid = None if settings.valid is None else _rows(settings.valid)

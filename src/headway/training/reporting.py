@@ -20,23 +20,23 @@ class Reporter:
         from tqdm import tqdm
 
         self.path = Path(output) / LOG
+        self.is_shown = progress
         self.bar = tqdm(desc=doing, unit="step", disable=not progress, dynamic_ncols=True)
         self.last_loss = math.nan
-        self._clear()
+        self._clear_clock()
 
     def begin(self, state: TrainerState, *, total: int, resumed: Path | None) -> None:
         """Start showing steps, from those already done on."""
-        if resumed is not None:
+        if resumed is not None and self.is_shown:
             self.bar.write(f"Going on from {resumed} at step {state.global_step:,} of {total:,}.")
         self.bar.reset(total)
         self.bar.update(state.global_step)
         self.bar.initial = state.global_step
-        self._clear()
+        self._clear_clock()
 
     def step(self, state: TrainerState, result: StepResult, rate: float) -> None:
         """Take in one step."""
-        self._losses.append(result.loss)
-        self._norms.append(result.gradient_norm)
+        state.unlogged.append([result.loss, result.gradient_norm])
         self._tokens += result.tokens
         self._rate = rate
         self.bar.set_postfix(loss=f"{result.loss:.3f}", tokens_s=f"{self._tokens_per_second():,.0f}", refresh=False)
@@ -44,34 +44,35 @@ class Reporter:
 
     def log_training(self, state: TrainerState) -> None:
         """Record the figures since the last log line."""
-        if not self._losses:
+        if not state.unlogged:
             return
-        self.last_loss = sum(self._losses) / len(self._losses)
+        losses, norms = zip(*state.unlogged, strict=True)
+        state.unlogged = []
+        self.last_loss = sum(losses) / len(losses)
         self.log(
             state,
             {
                 "loss": self.last_loss,
-                "grad_norm": sum(self._norms) / len(self._norms),
+                "grad_norm": sum(norms) / len(norms),
                 "learning_rate": self._rate,
                 "tokens_per_second": round(self._tokens_per_second()),
             },
         )
-        self._clear()
+        self._clear_clock()
 
     def log(self, state: TrainerState, figures: dict[str, Any]) -> None:
         """Record figures of this step."""
         state.log_history.append({"step": state.global_step, **figures})
         with atomic_file(self.path) as draft:
             draft.write_text("".join(json.dumps(entry) + "\n" for entry in state.log_history), encoding="utf-8")
-        self.bar.write(f"step {state.global_step:,}: " + ", ".join(f"{name} {_short(value)}" for name, value in figures.items()))
+        if self.is_shown:
+            self.bar.write(f"step {state.global_step:,}: " + ", ".join(f"{name} {_short(value)}" for name, value in figures.items()))
 
     def close(self) -> None:
         """Leave the terminal as it is."""
         self.bar.close()
 
-    def _clear(self) -> None:
-        self._losses: list[float] = []
-        self._norms: list[float] = []
+    def _clear_clock(self) -> None:
         self._tokens = 0
         self._rate = 0.0
         self._since = time.monotonic()

@@ -1,0 +1,48 @@
+"""The order of training data: every row once, like lengths together, random and repeatable."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headway.training.order import shuffled_batches
+
+LENGTHS = np.array([3, 3, 5, 7, 11, 13, 2, 2, 2, 40] * 31)
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=300), st.integers(1, 9), st.integers(0, 3))
+def test_every_row_stands_in_exactly_one_batch(lengths, size, epoch):
+    for limits in ({"max_texts": size}, {"max_tokens": 10 * size}):
+        batches = shuffled_batches(np.array(lengths), seed=1, epoch=epoch, **limits)
+        assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
+        assert all(len(batch) for batch in batches)
+
+
+def test_batches_keep_to_their_budget_but_a_giant_runs_alone():
+    batches = shuffled_batches(LENGTHS, seed=1, epoch=0, max_tokens=30)
+    assert all(LENGTHS[batch].sum() <= 30 or len(batch) == 1 for batch in batches)
+    assert sum(len(batch) == 1 and LENGTHS[batch[0]] == 40 for batch in batches) == 31
+
+
+def test_texts_of_like_length_share_a_batch():
+    spread = [np.ptp(LENGTHS[batch]) for batch in shuffled_batches(LENGTHS, seed=1, epoch=0, max_texts=5)]
+    at_random = [np.ptp(LENGTHS[batch]) for batch in np.random.default_rng(0).permutation(len(LENGTHS)).reshape(-1, 5)]
+    assert np.mean(spread) < 0.2 * np.mean(at_random)
+
+
+def test_the_same_epoch_has_the_same_order_and_another_epoch_another():
+    first, again, other = (
+        [batch.tolist() for batch in shuffled_batches(LENGTHS, seed=5, epoch=epoch, max_texts=5)] for epoch in (0, 0, 1)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_short_and_long_batches_are_mixed():
+    means = [LENGTHS[batch].mean() for batch in shuffled_batches(LENGTHS, seed=5, epoch=0, max_texts=5)]
+    assert abs(np.corrcoef(means, range(len(means)))[0, 1]) < 0.3
+
+
+def test_exactly_one_limit_must_be_given():
+    with pytest.raises(AssertionError):
+        shuffled_batches(LENGTHS, seed=1, epoch=0)

@@ -1,0 +1,132 @@
+"""Trainer under its known names."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, f1_score
+
+from headway.errors import ConfigError, DataError
+from headway.neural import AutoModelForMaskedLM, AutoModelForSequenceClassification
+from headway.settings.training import TrainingArguments
+from headway.text import Tokenizer
+from headway.training import Trainer
+
+ROWS = [{"input_ids": [2, 5 + n % 7, 20 + n % 3, 3][: 3 + n % 2], "label": n % 2} for n in range(43)]
+
+
+@pytest.fixture
+def model(tiny_config):
+    torch.manual_seed(0)
+    return AutoModelForSequenceClassification.from_config(tiny_config.replace(num_labels=2))
+
+
+def trainer(model, folder, rows=ROWS, **settings):
+    names = {name: settings.pop(name) for name in ("eval_dataset", "compute_metrics", "data_collator", "processing_class") if name in settings}
+    arguments = TrainingArguments(
+        **{"output_dir": str(folder), "learning_rate": 2e-3, "num_train_epochs": 3, "per_device_train_batch_size": 4, "bf16": False} | settings
+    )
+    return Trainer(model=model, args=arguments, train_dataset=rows, progress=False, **names)
+
+
+def test_a_tiny_model_learns_what_can_be_learnt(model, tmp_path):
+    learnable = [{"input_ids": [2, 7 if n % 2 else 9, 20 + n % 5, 3], "labels": n % 2} for n in range(61)]
+    teacher = trainer(model, tmp_path, learnable, eval_dataset=learnable, learning_rate=1e-2)
+    before = teacher.evaluate()
+    result = teacher.train()
+    after = teacher.evaluate()
+    assert result.global_step == 3 * 16
+    assert after["eval_accuracy"] == 1.0
+    assert after["eval_loss"] < before["eval_loss"] / 3
+
+
+def test_scores_equal_scikit_learns_and_the_loss_torchs(model, tmp_path):
+    teacher = trainer(model, tmp_path, eval_dataset=ROWS)
+    scores, predicted = teacher.evaluate(), teacher.predict(ROWS)
+    targets = np.array([row["label"] for row in ROWS])
+    assert (predicted.label_ids == targets).all()
+    assert predicted.predictions.shape == (43, 2)
+    answers = predicted.predictions.argmax(-1)
+    assert scores["eval_accuracy"] == pytest.approx(accuracy_score(targets, answers))
+    assert scores["eval_f1"] == pytest.approx(f1_score(targets, answers, average="macro"))
+    loss = torch.nn.functional.cross_entropy(torch.from_numpy(predicted.predictions), torch.from_numpy(targets))
+    assert scores["eval_loss"] == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_compute_metrics_gets_all_logits_and_labels_in_order(model, tmp_path):
+    seen = {}
+
+    def measure(prediction):
+        logits, labels = prediction
+        seen["shapes"] = logits.shape, labels.tolist()
+        return {"answer": 42.0}
+
+    assert trainer(model, tmp_path, eval_dataset=ROWS, compute_metrics=measure).evaluate()["eval_answer"] == 42.0
+    assert seen["shapes"] == ((43, 2), [row["label"] for row in ROWS])
+
+
+def test_padded_rows_and_a_data_collator_give_the_loss_of_plain_rows(model, tmp_path):
+    def collate(rows):
+        width = max(len(row["input_ids"]) for row in rows)
+        return {
+            "input_ids": [row["input_ids"] + [0] * (width - len(row["input_ids"])) for row in rows],
+            "attention_mask": [[1] * len(row["input_ids"]) + [0] * (width - len(row["input_ids"])) for row in rows],
+            "labels": [row["label"] for row in rows],
+        }
+
+    still = model.config.replace(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    found = []
+    padded = [{"input_ids": r["input_ids"] + [0, 0], "attention_mask": [1] * len(r["input_ids"]) + [0, 0], "label": r["label"]} for r in ROWS]
+    for number, (rows, settings) in enumerate([(ROWS, {}), (ROWS, {"data_collator": collate}), (padded, {})]):
+        torch.manual_seed(0)
+        fresh = AutoModelForSequenceClassification.from_config(still)
+        found.append(trainer(fresh, tmp_path / str(number), rows, max_steps=5, **settings).train().training_loss)
+    assert found[1] == pytest.approx(found[0], rel=1e-4)
+    assert found[2] == pytest.approx(found[0], rel=1e-4)
+
+
+def test_raw_rows_are_tokenised_with_the_processing_class(model, tmp_path, tokenizer_folder):
+    tokenizer = Tokenizer.from_pretrained(tokenizer_folder)
+    rows = [{"sentence": "the film was good", "label": 1}, {"sentence": "a bad room", "label": 0}]
+    teacher = trainer(model, tmp_path, rows, processing_class=tokenizer, max_steps=1)
+    teacher.train()
+    teacher.save_model(tmp_path / "saved")
+    assert Tokenizer.from_pretrained(tmp_path / "saved").fingerprint == tokenizer.fingerprint
+
+
+def test_a_masked_lm_learns_from_labels_for_each_token(tiny_config, tmp_path):
+    torch.manual_seed(0)
+    rows = [{"input_ids": [2, 4, 20, 3], "labels": [-100, 9, -100, -100]}] * 7
+    assert trainer(AutoModelForMaskedLM.from_config(tiny_config), tmp_path, rows, max_steps=30, learning_rate=1e-2, logging_steps=10).train().training_loss < 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (None, "train_dataset is missing"),
+        ([], "train_dataset is empty"),
+        (iter(ROWS), r"anything else with len\(\) and \[index\]"),
+        ([{"text": "hello", "label": 1}], "Row 0 of the data has no 'input_ids' .it has text, label.*processing_class=tokenizer"),
+        ([{"input_ids": [2, 3]}], "Row 0 of train_dataset has no label"),
+    ],
+)
+def test_data_that_cannot_be_learnt_from_is_refused_before_the_first_step(model, tmp_path, rows, message):
+    with pytest.raises(DataError, match=message):
+        trainer(model, tmp_path, rows).train()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"per_device_train_batch_size": 0}, "per_device_train_batch_size is 0; it counts something"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0; it cannot be negative"),
+        ({"num_train_epochs": 0}, "num_train_epochs is 0, so nothing would be trained"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        TrainingArguments("out", **settings)
+
+
+def test_a_trainer_without_a_model_says_how_to_make_one():
+    with pytest.raises(ConfigError, match="AutoModelForSequenceClassification"):
+        Trainer()
