@@ -9,9 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from huggingface_hub import errors
 
 from headway.architecture import weight_shapes
 from headway.checkpoints import save_checkpoint
+from headway.checkpoints.hub import explain
 from headway.families import family
 
 COMMITS = {"main": "a" * 40, "v1": "b" * 40}
@@ -218,6 +220,28 @@ def test_each_refusal_has_its_own_words(client, tmp_path, name, keywords, messag
     assert "CheckpointError" in answer["kinds"], answer
     for message in messages:
         assert message in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "offline", "message"),
+    [
+        (errors.GatedRepoError, False, "o/m is gated"),
+        (errors.RepositoryNotFoundError, False, "There is no folder 'o/m' here"),
+        (errors.RevisionNotFoundError, False, "o/m has no revision 'v2'"),
+        (errors.LocalTokenNotFoundError, False, "none is saved"),
+        (errors.HFValidationError, False, "'o/m' is neither a folder here nor a Hub repository id"),
+        (
+            errors.LocalEntryNotFoundError,
+            True,
+            "o/m at 'v2' is not a folder here and not in the Hub's cache (C), and the network is",
+        ),
+        (errors.LocalEntryNotFoundError, False, "o/m at 'v2' is not a folder here and not in the Hub's cache (C), and https://"),
+        (errors.HfHubHTTPError, False, "o/m at 'v2' could not be downloaded into C: "),
+        (OSError, False, "Check the connection and the room on the disk"),
+    ],
+)
+def test_each_error_of_the_library_has_its_own_words(kind, offline, message):
+    assert message in explain(kind.__new__(kind), "o/m", revision="v2", offline=offline, cache="C")
 
 
 def test_a_cache_that_cannot_be_written_is_an_error_that_names_it(client, tmp_path):

@@ -136,6 +136,13 @@ def test_a_classifier_of_another_size_is_begun_anew_on_request(saved, weights_of
     same(found.weights, kept)
 
 
+def test_another_head_s_weight_of_another_size_has_one_way_out(saved):
+    folder = saved("masked-lm", extra={"cls.predictions.transform.dense.bias": np.ones(29, np.float32)})
+    with pytest.raises(WeightError, match=r"\(29,\) in .* asks for \(28,\)\. Load with ignore_mismatched_sizes=True to begin"):
+        load_checkpoint(folder)
+    assert load_checkpoint(folder, ignore_mismatched_sizes=True).missing == ("head.dense.bias",)
+
+
 @pytest.mark.parametrize("ignore", [False, True])
 def test_an_encoder_weight_of_another_size_is_always_an_error(saved, ignore):
     with pytest.raises(WeightError) as caught:

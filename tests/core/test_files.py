@@ -155,7 +155,43 @@ def test_a_draft_from_an_earlier_process_with_this_process_id_is_removed(tmp_pat
 
 
 def test_hidden_files_of_others_are_not_drafts(tmp_path):
-    for name in (".git", ".part", ".notes.old", "model.part"):
+    names = [".big.iso.part", ".git", ".notes.old", ".part", "model.part"]
+    for name in names:
         (tmp_path / name).touch()
     remove_drafts(tmp_path)
-    assert {".git", ".notes.old", "model.part"} <= set(entries(tmp_path))
+    assert entries(tmp_path) == names
+
+
+def test_an_old_folder_whose_successor_is_there_is_removed(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / ".model.999999999-0123abcd.old").mkdir()
+    remove_drafts(tmp_path)
+    assert entries(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize(("answer", "stays"), [(ProcessLookupError, False), (PermissionError, True), (None, True)])
+def test_a_writer_that_belongs_to_another_user_lives(tmp_path, monkeypatch, answer, stays):
+    def kill(process, signal_number):
+        assert (process, signal_number) == (12345, 0)
+        if answer:
+            raise answer
+
+    monkeypatch.setattr(os, "kill", kill)
+    (tmp_path / ".model.12345-0123abcd.part").touch()
+    remove_drafts(tmp_path)
+    assert bool(entries(tmp_path)) == stays
+
+
+def test_where_asking_after_a_process_would_end_it_nobody_asks(tmp_path, monkeypatch):
+    (tmp_path / ".model.12345-0123abcd.part").touch()
+    files_of_tests = entries(tmp_path)
+    monkeypatch.setattr(os, "kill", lambda *arguments: pytest.fail("a process was signalled"))
+    with monkeypatch.context() as windows:
+        windows.setattr(files.os, "name", "nt")
+        alive = files._lives(files.HIDDEN.fullmatch(files_of_tests[0]))
+    assert alive
+
+
+def test_a_system_that_cannot_exchange_folders_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not files._exchange(tmp_path / "a", tmp_path / "b")

@@ -122,6 +122,16 @@ def test_many_readers_may_finish_the_same_update(tmp_path):
     assert state(folder) == OLD | dict.fromkeys(names, "new")
 
 
+def test_a_system_without_locks_updates_as_well(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    folder = tmp_path / "model"
+    make_old(folder)
+    with atomic_update(folder, replaces=("weights-*",)) as draft:
+        (draft / "weights-new").write_text("new")
+        (draft / "config").write_text("new")
+    assert state(folder) == NEW
+
+
 def test_nothing_to_finish_is_no_error(tmp_path):
     finish_update(tmp_path)
     finish_update(tmp_path / "absent")

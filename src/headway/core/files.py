@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+HIDDEN = re.compile(r"\.(?P<name>.+)\.(?P<process>\d{1,9})-[0-9a-f]{8}\.(?:part|old)")
+
 _own: set[str] = set()  # drafts of this process that are being written now
 
 
@@ -87,14 +89,14 @@ def _hidden(path: Path, suffix: str) -> Path:
 
 def _clear(folder: Path, pattern: str) -> None:
     for old in folder.glob(f"{pattern}.old"):
-        path = old.with_name(re.sub(r"^\.(.*)\.\d+-[0-9a-f]{8}\.old$", r"\1", old.name))
-        if not _writer_lives(old) and path != old:
+        if (left := HIDDEN.fullmatch(old.name)) and not _lives(left):
+            path = old.with_name(left["name"])
             if path.exists():
                 _remove(old)
             else:
                 os.replace(old, path)
     for draft in folder.glob(f"{pattern}.part"):
-        if not _writer_lives(draft):
+        if (left := HIDDEN.fullmatch(draft.name)) and not _lives(left):
             _remove(draft)
 
 
@@ -105,13 +107,11 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _writer_lives(draft: Path) -> bool:
-    written_by = re.search(r"\.(\d+)-[0-9a-f]{8}\.(?:part|old)$", draft.name)
-    if written_by is None:
-        return False
-    process = int(written_by[1])
+def _lives(hidden: re.Match[str]) -> bool:
+    """Whether the writer of what bears this hidden name may still be at it."""
+    process = int(hidden["process"])
     if process == os.getpid():
-        return draft.name in _own
+        return hidden[0] in _own
     if os.name == "nt":  # there, signal 0 is a signal
         return True
     try:
