@@ -11,7 +11,13 @@ from headway.cli.main import main
 ROOT = Path(__file__).parents[2]
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 COMMANDS = [line.removeprefix("$ headway ") for line in TUTORIAL.splitlines() if line.startswith("$ headway ")]
-SMALLER = {"--vocab-size": "300", "--hidden-size": "16", "--max-steps": "3", "--num-train-epochs": "1", "--tokens-per-batch": "1024"}
+SMALLER = {
+    "--vocab-size": "300",
+    "--hidden-size": "16",
+    "--max-steps": "3",
+    "--num-train-epochs": "1",
+    "--tokens-per-batch": "1024",
+}
 
 
 def reduced(command):

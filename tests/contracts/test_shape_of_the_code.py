@@ -140,7 +140,7 @@ def has_a_body(method):
 def test_every_setting_says_what_it_is(settings):
     docs = field_docs(settings)
     assert settings.__doc__
-    silent = [field.name for field in dataclasses.fields(settings) if not docs.get(field.name, "").endswith((".", "?"))]
+    silent = [field.name for field in dataclasses.fields(settings) if not docs.get(field.name, "").endswith((".", "?", "…"))]
     assert not silent
 
 

@@ -4,12 +4,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headway.core.tables import UNREADABLE, decompressed, read_rows
 from headway.errors import ConfigError, DataError
 from headway.settings.prediction import PredictSettings
-from headway.tasks.columns import TextColumns, find_text_columns
+
+if TYPE_CHECKING:
+    from headway.tasks.columns import TextColumns
 
 STANDARD_INPUT = "-"
 
@@ -57,14 +59,16 @@ def read_table(path: Path, *, text: str | None, text_pair: str | None) -> Iterat
         yield _item(row, columns, where=f"Row {number} of {path}")
 
 
-def _columns(row: Mapping[str, Any], path: Path, *, text: str | None, text_pair: str | None) -> TextColumns:
+def _columns(row: Mapping[str, Any], path: Path, *, text: str | None, text_pair: str | None) -> "TextColumns":
+    from headway.tasks.columns import find_text_columns
+
     try:
         return find_text_columns(row, text=text, text_pair=text_pair)
     except DataError as error:
         raise DataError(f"{path}: {error} The flags are --column and --pair-column.") from error
 
 
-def _item(row: Mapping[str, Any], columns: TextColumns, *, where: str) -> Any:
+def _item(row: Mapping[str, Any], columns: "TextColumns", *, where: str) -> Any:
     cells = {"text": row.get(columns.text)}
     if columns.text_pair is not None:
         cells["text_pair"] = row.get(columns.text_pair)
