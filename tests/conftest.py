@@ -135,10 +135,14 @@ def data_folder() -> Path:
     return folder
 
 
-WORDS = "the a movie film was is good bad great awful boring fun this it love hate ! . , we saw not very und ##ly ##ing".split()
+WORDS = (
+    "the a movie film was is good bad great awful boring fun this it love hate ! . , we saw not very und ##ly ##ing "
+    "and or but one two play actor scene story plot song dog cat he she they had ? ;"
+).split()
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
 VOCABULARY += [word for word in WORDS if word not in VOCABULARY]
+assert len(VOCABULARY) == TINY["vocab_size"]
 
 
 def write_tokenizer(folder: Path) -> None:

@@ -102,3 +102,13 @@ def test_top_k_beyond_the_vocabulary_gives_all_of_it(tiny_tokenizer):
     found = ready.decode({"logits": np.random.default_rng(0).normal(size=(3, len(tiny_tokenizer)))}, encoded)
     assert len(found) == len(tiny_tokenizer)
     assert sorted((one["score"] for one in found), reverse=True) == [one["score"] for one in found]
+
+
+def test_a_model_with_more_entries_than_its_tokenizer_never_answers_with_one_that_is_no_word(tiny_tokenizer):
+    ready = prepared(tiny_tokenizer, top_k=10_000)
+    (encoded,) = ready.encode(["[MASK]"])
+    scores = np.zeros((3, len(tiny_tokenizer) + 27))
+    scores[:, -1] = np.log(len(tiny_tokenizer) + 28)  # half of the probability
+    found = ready.decode({"logits": scores}, encoded)
+    assert len(found) == len(tiny_tokenizer)
+    assert sum(one["score"] for one in found) == pytest.approx(len(tiny_tokenizer) / (2 * len(tiny_tokenizer) + 54), rel=0.01)

@@ -162,3 +162,10 @@ def test_a_bad_row_is_named_by_its_number(tiny_tokenizer, row, message):
         TASK.trainable().encode_rows(
             rows, Columns("text", "label"), tokenizer=tiny_tokenizer, labels=("0", "1"), max_length=11, first=100
         )
+
+
+def test_a_pair_with_an_empty_second_text_is_a_pair_as_in_training(tiny_tokenizer):
+    (encoded,) = prepared(tiny_tokenizer).encode([{"text": "good", "text_pair": ""}])
+    assert encoded.tokens.type_ids == [0, 0, 0, 1]
+    (alone,) = prepared(tiny_tokenizer).encode([{"text": "good", "text_pair": None}])
+    assert alone.tokens.type_ids is None

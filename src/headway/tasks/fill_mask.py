@@ -59,7 +59,8 @@ class MaskFiller:
         return answers if call.kind == "list" and len(answers) != 1 else answers[0]
 
     def _fillings(self, scores_V: np.ndarray, ids: np.ndarray, place: int, *, alone: bool) -> list[dict[str, Any]]:
-        candidates = np.arange(len(scores_V)) if self.targets is None else self.targets
+        words = min(len(scores_V), len(self.facts.tokenizer))  # a model's vocabulary may be rounded up beyond the tokenizer's
+        candidates = np.arange(words) if self.targets is None else self.targets
         best = candidates[_largest(scores_V[candidates], self.options.top_k)]
         return [self._filling(int(token), float(scores_V[token]), ids, place, alone=alone) for token in best]
 
