@@ -32,7 +32,10 @@ def test_a_packed_batch_holds_each_token_once_longest_text_first():
 
 def test_texts_of_like_length_share_a_group_and_equal_ones_need_no_padding():
     groups = pack([TokenSequence([1] * n) for n in (8, 8, 10, 3, 3)]).groups
-    assert [(group.start, group.texts, group.length, group.keep is None) for group in groups] == [(0, 3, 10, False), (26, 2, 3, True)]
+    assert [(group.start, group.texts, group.length, group.keep is None) for group in groups] == [
+        (0, 3, 10, False),
+        (26, 2, 3, True),
+    ]
 
 
 def test_changing_one_text_of_a_batch_changes_no_other(tiny_config):

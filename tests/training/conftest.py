@@ -19,7 +19,10 @@ def text_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("text") / "text.txt"
     documents = []
     for _ in range(67):
-        words = [f"the {chance.choice(THINGS)} was {chance.choice(GOOD + BAD)} and {chance.choice(GOOD + BAD)} ." for _ in range(chance.randint(2, 9))]
+        words = [
+            f"the {chance.choice(THINGS)} was {chance.choice(GOOD + BAD)} and {chance.choice(GOOD + BAD)} ."
+            for _ in range(chance.randint(2, 9))
+        ]
         documents.append("\n".join(words) + "\n")
     path.write_text("\n".join(documents), encoding="utf-8")
     return path

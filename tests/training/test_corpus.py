@@ -40,7 +40,9 @@ def test_text_is_tokenised_once(tmp_path, text_file, tokenizer_folder):
 
 
 def test_documents_held_out_share_no_piece_with_the_rest(tmp_path, text_file, tokenizer_folder):
-    pieces = tokenise_corpus([text_file], Tokenizer.from_pretrained(tokenizer_folder), tmp_path, progress=False).pieces(max_length=23)
+    pieces = tokenise_corpus([text_file], Tokenizer.from_pretrained(tokenizer_folder), tmp_path, progress=False).pieces(
+        max_length=23
+    )
     chosen = np.arange(67) % 5 == 0
     inside, outside = pieces.of_documents(chosen), pieces.of_documents(~chosen)
     assert len(inside.starts) + len(outside.starts) == len(pieces.starts)
@@ -59,4 +61,6 @@ def test_a_damaged_copy_is_named(tmp_path, text_file, tokenizer_folder):
 def test_empty_text_is_refused(tmp_path, tokenizer_folder):
     (tmp_path / "empty.txt").write_text("\n \n")
     with pytest.raises(DataError, match="There is no text in"):
-        tokenise_corpus([tmp_path / "empty.txt"], Tokenizer.from_pretrained(tokenizer_folder), tmp_path / "tokens", progress=False)
+        tokenise_corpus(
+            [tmp_path / "empty.txt"], Tokenizer.from_pretrained(tokenizer_folder), tmp_path / "tokens", progress=False
+        )

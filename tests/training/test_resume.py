@@ -19,7 +19,8 @@ from headway.training.pretraining import pretrain
 
 SMALL = {
     "hidden_size": 28, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 37, "max_length": 29,
-    "tokens_per_batch": 131, "max_steps": 14, "save_steps": 3, "logging_steps": 2, "held_out": 0.1, "eval_strategy": "steps", "eval_steps": 4,
+    "tokens_per_batch": 131, "max_steps": 14, "save_steps": 3, "logging_steps": 2, "held_out": 0.1,
+    "eval_strategy": "steps", "eval_steps": 4,
     "dropout": 0.1, "bf16": False, "gradient_accumulation_steps": 2,
 }  # fmt: skip
 
@@ -78,8 +79,13 @@ def test_killed_twice_and_resumed_pre_training_is_bit_equal(tmp_path, text_file,
     assert_same_result(tmp_path / "run", uninterrupted)
 
 
-def test_killed_while_tokenising_leaves_nothing_that_the_next_run_would_read(tmp_path, text_file, tokenizer_folder, uninterrupted):
-    script = KILLED.replace("loop.train_step = counted", "import headway.training.corpus as corpus; corpus._write_documents = lambda *a: os.kill(os.getpid(), 9)")
+def test_killed_while_tokenising_leaves_nothing_that_the_next_run_would_read(
+    tmp_path, text_file, tokenizer_folder, uninterrupted
+):
+    script = KILLED.replace(
+        "loop.train_step = counted",
+        "import headway.training.corpus as corpus; corpus._write_documents = lambda *a: os.kill(os.getpid(), 9)",
+    )
     settings = settings_for(tmp_path / "run", text_file, tokenizer_folder)
     (tmp_path / "settings.json").write_text(json.dumps(settings.to_dict()))
     killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "settings.json"), "1"], timeout=120)
@@ -99,10 +105,13 @@ def fine_tuning(folder, model, labelled_file, **changes):
 @pytest.mark.filterwarnings("ignore:.*new:UserWarning", "ignore:.*made anew:UserWarning")
 def test_fine_tuning_resumes_in_the_middle_of_an_epoch_bit_for_bit(tmp_path, labelled_file, uninterrupted):
     fine_tune(fine_tuning(tmp_path / "whole", uninterrupted, labelled_file), progress=False)
-    script = KILLED.replace("PretrainSettings.from_json(sys.argv[1])", "TrainSettings.from_json(sys.argv[1])").replace(
-        "pretraining.pretrain(", "finetuning.fine_tune("
-    ).replace("from headway.settings.pretraining import PretrainSettings", "from headway.settings.training import TrainSettings").replace(
-        "checkpoints, loop, pretraining", "checkpoints, finetuning, loop"
+    script = (
+        KILLED.replace("PretrainSettings.from_json(sys.argv[1])", "TrainSettings.from_json(sys.argv[1])")
+        .replace("pretraining.pretrain(", "finetuning.fine_tune(")
+        .replace(
+            "from headway.settings.pretraining import PretrainSettings", "from headway.settings.training import TrainSettings"
+        )
+        .replace("checkpoints, loop, pretraining", "checkpoints, finetuning, loop")
     )
     settings = fine_tuning(tmp_path / "run", uninterrupted, labelled_file)
     (tmp_path / "settings.json").write_text(json.dumps(settings.to_dict()))

@@ -41,7 +41,9 @@ def test_one_large_batch_and_two_unequal_ones_give_the_same_weights(model):
     labels = [0, 1, 2, 3, 4, 0, 1, 2]
     device = torch.device("cpu")
     whole, expected = one_step(model, [text_batch(texts, labels, device=device)])
-    parts, found = one_step(model, [text_batch(texts[:1], labels[:1], device=device), text_batch(texts[1:], labels[1:], device=device)])
+    parts, found = one_step(
+        model, [text_batch(texts[:1], labels[:1], device=device), text_batch(texts[1:], labels[1:], device=device)]
+    )
     assert parts.loss == pytest.approx(whole.loss, rel=1e-5)
     assert parts.gradient_norm == pytest.approx(whole.gradient_norm, rel=1e-4)
     assert parts.tokens == whole.tokens == 46

@@ -21,9 +21,20 @@ def model(tiny_config):
 
 
 def trainer(model, folder, rows=ROWS, **settings):
-    names = {name: settings.pop(name) for name in ("eval_dataset", "compute_metrics", "data_collator", "processing_class") if name in settings}
+    names = {
+        name: settings.pop(name)
+        for name in ("eval_dataset", "compute_metrics", "data_collator", "processing_class")
+        if name in settings
+    }
     arguments = TrainingArguments(
-        **{"output_dir": str(folder), "learning_rate": 2e-3, "num_train_epochs": 3, "per_device_train_batch_size": 4, "bf16": False} | settings
+        **{
+            "output_dir": str(folder),
+            "learning_rate": 2e-3,
+            "num_train_epochs": 3,
+            "per_device_train_batch_size": 4,
+            "bf16": False,
+        }
+        | settings
     )
     return Trainer(model=model, args=arguments, train_dataset=rows, progress=False, **names)
 
@@ -75,7 +86,10 @@ def test_padded_rows_and_a_data_collator_give_the_loss_of_plain_rows(model, tmp_
 
     still = model.config.replace(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     found = []
-    padded = [{"input_ids": r["input_ids"] + [0, 0], "attention_mask": [1] * len(r["input_ids"]) + [0, 0], "label": r["label"]} for r in ROWS]
+    padded = [
+        {"input_ids": r["input_ids"] + [0, 0], "attention_mask": [1] * len(r["input_ids"]) + [0, 0], "label": r["label"]}
+        for r in ROWS
+    ]
     for number, (rows, settings) in enumerate([(ROWS, {}), (ROWS, {"data_collator": collate}), (padded, {})]):
         torch.manual_seed(0)
         fresh = AutoModelForSequenceClassification.from_config(still)
@@ -96,7 +110,12 @@ def test_raw_rows_are_tokenised_with_the_processing_class(model, tmp_path, token
 def test_a_masked_lm_learns_from_labels_for_each_token(tiny_config, tmp_path):
     torch.manual_seed(0)
     rows = [{"input_ids": [2, 4, 20, 3], "labels": [-100, 9, -100, -100]}] * 7
-    assert trainer(AutoModelForMaskedLM.from_config(tiny_config), tmp_path, rows, max_steps=30, learning_rate=1e-2, logging_steps=10).train().training_loss < 1
+    assert (
+        trainer(AutoModelForMaskedLM.from_config(tiny_config), tmp_path, rows, max_steps=30, learning_rate=1e-2, logging_steps=10)
+        .train()
+        .training_loss
+        < 1
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ def read_rows(path: str | Path) -> Iterator[dict[str, Any]]:
     kind = next((suffix for suffix in reversed(path.suffixes) if suffix not in (".gz", ".xz")), "")
     if kind not in SUFFIXES:
         raise DataError(
-            f"{path} is no kind of table that can be read here. Known are {', '.join(SUFFIXES)}, each also with .gz or .xz behind it."
+            f"{path} is no kind of table that can be read here. Known are {', '.join(SUFFIXES)}, each also with .gz or "
+            ".xz behind it."
         )
     try:
         with path.open("rb") as file, decompressed(file, path) as plain:
@@ -68,6 +69,7 @@ def _records(lines: Iterable[str], path: Path, delimiter: str) -> Iterator[dict[
     for row in reader:
         if None in row:
             raise DataError(
-                f"Line {reader.line_num} of {path} has more fields than the header has columns. Quote fields that hold the separator."
+                f"Line {reader.line_num} of {path} has more fields than the header has columns. Quote fields that hold "
+                "the separator."
             )
         yield row

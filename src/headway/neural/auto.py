@@ -26,8 +26,9 @@ class _AutoClass:
     def from_pretrained(cls, name_or_path: str | Path, *, ignore_mismatched_sizes: bool = False, **settings: Any) -> EncoderModel:
         """The model in evaluation mode.
 
-        ``revision``, ``token``, ``local_files_only`` and ``cache_dir`` say where to look; every other keyword changes the configuration
-        (``num_labels``, ``id2label``, ``hidden_dropout_prob`` ...). Weights that the checkpoint lacks are made anew and said once.
+        ``revision``, ``token``, ``local_files_only`` and ``cache_dir`` say where to look; every other keyword changes the
+        configuration (``num_labels``, ``id2label``, ``hidden_dropout_prob`` ...). Weights that the checkpoint lacks are made
+        anew and said once.
         """
         from headway.checkpoints import describe_new_weights, load_checkpoint
 

@@ -51,9 +51,9 @@ class EncoderModel(nn.Module):
     ) -> ModelOutput:
         """Padded arrays in, padded arrays out; no padding is computed in between.
 
-        All inputs are (batch, sequence). The base model gives ``last_hidden_state`` (batch, sequence, hidden), zeros where nothing is attended, and
-        ``pooler_output`` (batch, hidden). A classifier gives ``logits`` (batch, labels), a masked LM (batch, sequence, vocabulary). With
-        ``labels``, ``loss`` comes first: a mean over targets.
+        All inputs are (batch, sequence). The base model gives ``last_hidden_state`` (batch, sequence, hidden), zeros where
+        nothing is attended, and ``pooler_output`` (batch, hidden). A classifier gives ``logits`` (batch, labels), a masked LM
+        (batch, sequence, vocabulary). With ``labels``, ``loss`` comes first: a mean over targets.
         """
         packed, place_T = pack_padded(input_ids, attention_mask, token_type_ids, limit=self.embeddings.position.num_embeddings)
         states_TD = self.encode(packed)
@@ -90,13 +90,18 @@ class EncoderModel(nn.Module):
         return self.head(states_TD, self.embeddings.token.weight)
 
     def loss_sum(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Loss summed over targets: cross-entropy, squared error for regression, binary cross-entropy for several labels a text."""
+        """Loss summed over targets.
+
+        Cross-entropy, squared error for regression, binary cross-entropy for several labels a text.
+        """
         problem = self._problem(targets)
         if problem == "regression":
             return F.mse_loss(logits.float().squeeze(-1), targets.float().view_as(logits.squeeze(-1)), reduction="sum")
         if problem == "multi_label_classification":
             return F.binary_cross_entropy_with_logits(logits.float(), targets.float(), reduction="sum")
-        return F.cross_entropy(logits.float().view(-1, logits.shape[-1]), targets.flatten(), ignore_index=IGNORED, reduction="sum")
+        return F.cross_entropy(
+            logits.float().view(-1, logits.shape[-1]), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``config.json`` and ``model.safetensors`` under the Hub's names; transformers loads the folder."""
@@ -130,11 +135,14 @@ def pack_padded(
     A token keeps the position of its column, so masks with holes and padding on the left mean what they mean to transformers.
     """
     if input_ids.dim() != 2:
-        raise InputError(f"input_ids has shape {tuple(input_ids.shape)}; it must be (batch, sequence). Add the missing dimension.")
-    B, S = input_ids.shape
-    if S > limit:
         raise InputError(
-            f"The batch is {S} tokens long, but this model has position vectors for {limit}. Tokenize with truncation=True, max_length={limit}."
+            f"input_ids has shape {tuple(input_ids.shape)}; it must be (batch, sequence). Add the missing dimension."
+        )
+    B, S = input_ids.shape
+    if limit < S:
+        raise InputError(
+            f"The batch is {S} tokens long, but this model has position vectors for {limit}. Tokenize with "
+            f"truncation=True, max_length={limit}."
         )
     keep_BS = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
     lengths = keep_BS.sum(1).tolist()

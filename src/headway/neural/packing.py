@@ -1,4 +1,4 @@
-"""Padding-free batches: the tokens of all texts end to end, and which of them may see each other, worked out once per forward pass.
+"""Padding-free batches: the tokens of all texts end to end, and which may see each other, worked out once per pass.
 
 Shapes: T tokens of all texts together, B texts, S sequence.
 """
@@ -20,8 +20,8 @@ PADDING_ALLOWED = 1.25
 class Group:
     """Texts of like length whose attention is one batched product.
 
-    ``place`` maps (texts x length) slots to packed tokens and ``keep`` says which slots are real; both are None where all lengths are
-    equal, and then the tokens from ``start`` on are the slots.
+    ``place`` maps (texts x length) slots to packed tokens and ``keep`` says which slots are real; both are None where all
+    lengths are equal, and then the tokens from ``start`` on are the slots.
     """
 
     start: int

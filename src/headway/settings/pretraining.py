@@ -8,7 +8,7 @@ from headway.settings.training import Schedule, TrainingArguments
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainSettings(TrainingArguments):
-    """A new encoder from raw text by masked language modelling (Devlin et al., 2019, section 3.1, with masks drawn anew at each step)."""
+    """A new encoder from raw text by masked language modelling (Devlin et al., 2019, section 3.1)."""
 
     files: tuple[str, ...] = field(metadata={"positional": True})
     """Text files in UTF-8, plain, .gz or .xz: a paragraph a line, a blank line between documents."""
@@ -86,16 +86,24 @@ class PretrainSettings(TrainingArguments):
         """Refuse values that cannot mean anything, before any work is done."""
         super().__post_init__()
         if not 0 < self.mlm_probability < 1:
-            raise ConfigError(f"mlm_probability is {self.mlm_probability}; it is the share of tokens to predict, between 0 and 1. BERT's is 0.15.")
+            raise ConfigError(
+                f"mlm_probability is {self.mlm_probability}; it is the share of tokens to predict, between 0 and 1. "
+                "BERT's is 0.15."
+            )
         if not 0 <= self.held_out < 1:
             raise ConfigError(f"held_out is {self.held_out}; it is a share of the documents, from 0 to less than 1.")
         if self.max_length is not None and self.max_length < 8:
-            raise ConfigError(f"max_length is {self.max_length}; pieces of fewer than 8 tokens give nothing to predict from. Use 128.")
+            raise ConfigError(
+                f"max_length is {self.max_length}; pieces of fewer than 8 tokens give nothing to predict from. Use 128."
+            )
         longest = self.max_length or self.max_position_embeddings
         if longest > self.max_position_embeddings:
             raise ConfigError(
-                f"max_length ({longest}) is more than max_position_embeddings ({self.max_position_embeddings}), so the last tokens would have "
+                f"max_length ({longest}) is more than max_position_embeddings ({self.max_position_embeddings}), so the "
+                "last tokens would have "
                 "no position. Lower the one or raise the other."
             )
         if self.tokens_per_batch < longest:
-            raise ConfigError(f"tokens_per_batch ({self.tokens_per_batch}) does not hold one piece of max_length ({longest}). Raise it.")
+            raise ConfigError(
+                f"tokens_per_batch ({self.tokens_per_batch}) does not hold one piece of max_length ({longest}). Raise it."
+            )

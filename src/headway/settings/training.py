@@ -88,14 +88,22 @@ class TrainingArguments(Config):
 
     def __post_init__(self) -> None:
         """Refuse values that cannot mean anything, before any work is done."""
-        for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "logging_steps", "save_steps"):
+        for name in (
+            "per_device_train_batch_size",
+            "per_device_eval_batch_size",
+            "gradient_accumulation_steps",
+            "logging_steps",
+            "save_steps",
+        ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it counts something and must be at least 1.")
         for name in ("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it cannot be negative. Use 0 to switch it off.")
         if self.max_steps < 1 and self.num_train_epochs <= 0:
-            raise ConfigError(f"num_train_epochs is {self.num_train_epochs}, so nothing would be trained. Use a positive number, or max_steps.")
+            raise ConfigError(
+                f"num_train_epochs is {self.num_train_epochs}, so nothing would be trained. Use a positive number, or max_steps."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

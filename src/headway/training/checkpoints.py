@@ -1,6 +1,7 @@
 """Training states on disk: everything the next step depends on. A folder is whole under its final name, or it is not there.
 
-``checkpoint-N/`` is a model folder like any other, with ``optimizer.safetensors`` (AdamW's moments by weight name, and the random state)
+``checkpoint-N/`` is a model folder like any other, with ``optimizer.safetensors`` (AdamW's moments by weight name, and the
+random state)
 and ``trainer_state.json`` beside the weights.
 """
 
@@ -24,7 +25,9 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 @dataclass
 class TrainerState:
-    """Where training stands: steps done, the epoch, batches of it that are done, the log so far, and loss and gradient norm of the steps that are
+    """Where training stands.
+
+    Steps done, the epoch, batches of it that are done, the log so far, and loss and gradient norm of the steps that are
     not in the log yet.
     """
 
@@ -36,7 +39,13 @@ class TrainerState:
 
 
 def save_state(
-    output: Path, model: EncoderModel, optimizer: torch.optim.Optimizer, state: TrainerState, *, identity: Mapping[str, Any], limit: int | None
+    output: Path,
+    model: EncoderModel,
+    optimizer: torch.optim.Optimizer,
+    state: TrainerState,
+    *,
+    identity: Mapping[str, Any],
+    limit: int | None,
 ) -> Path:
     """Write ``checkpoint-N`` for the step N that is done; then remove the oldest beyond ``limit``."""
     from safetensors.torch import save_file
@@ -68,7 +77,9 @@ def load_state(
         values = json.loads((folder / STATE).read_text(encoding="utf-8"))
         tensors = load_file(folder / OPTIMIZER)
     except (OSError, ValueError, SafetensorError) as error:
-        raise CheckpointError(f"{folder} cannot be resumed from: {error}. Remove the folder to go on from an older one.") from error
+        raise CheckpointError(
+            f"{folder} cannot be resumed from: {error}. Remove the folder to go on from an older one."
+        ) from error
     _check_identity(folder, values.pop("identity"), identity)
     weights = load_checkpoint(folder, head=model.head_name).weights
     model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
@@ -89,7 +100,9 @@ def newest_state(output: str | Path) -> Path | None:
 def states_in(output: Path) -> list[Path]:
     """All checkpoints in a folder, by rising step."""
     named = ((re.fullmatch(r"checkpoint-(\d+)", folder.name), folder) for folder in output.glob("checkpoint-*"))
-    return [folder for _, folder in sorted((int(match[1]), folder) for match, folder in named if match and (folder / STATE).exists())]
+    return [
+        folder for _, folder in sorted((int(match[1]), folder) for match, folder in named if match and (folder / STATE).exists())
+    ]
 
 
 def _optimizer_tensors(model: EncoderModel, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -114,6 +127,7 @@ def _check_identity(folder: Path, saved: Mapping[str, Any], now: Mapping[str, An
     changed = [f"{name} was {saved.get(name)!r} and is {now.get(name)!r}" for name in now if saved.get(name) != now.get(name)]
     if changed:
         raise ConfigError(
-            f"{folder} was saved by a run with other settings ({'; '.join(changed)}), so going on would give neither that run's result nor a "
+            f"{folder} was saved by a run with other settings ({'; '.join(changed)}), so going on would give neither "
+            "that run's result nor a "
             "new one's. Restore the settings, choose another output folder, or start anew with resume_from_checkpoint=False."
         )

@@ -71,7 +71,10 @@ class Pieces:
 
 
 def tokenise_corpus(files: Sequence[str | Path], tokenizer: Tokenizer, folder: str | Path, *, progress: bool = True) -> Corpus:
-    """The files' documents as token ids, from ``folder`` if it already holds these files under this tokenizer, else made there."""
+    """The files' documents as token ids.
+
+    They are read from ``folder`` if it already holds these files under this tokenizer, else made there.
+    """
     paths = check_files(files)
     fingerprint = _fingerprint(paths, tokenizer)
     folder = Path(folder) / fingerprint[:16]
@@ -107,11 +110,21 @@ def _write(folder: Path, paths: Sequence[Path], tokenizer: Tokenizer, fingerprin
     ends: list[int] = []
     with (folder / "tokens.bin").open("wb") as file:
         for path in paths:  # a file's last document ends with the file
-            _write_documents(documents(read_lines([path], progress=progress, doing=f"Tokenising {path.name}")), tokenizer, file, kind, ends)
+            _write_documents(
+                documents(read_lines([path], progress=progress, doing=f"Tokenising {path.name}")), tokenizer, file, kind, ends
+            )
     if not ends:
-        raise DataError(f"There is no text in {', '.join(map(str, paths))}, so there is nothing to learn from. Give files that hold text.")
+        raise DataError(
+            f"There is no text in {', '.join(map(str, paths))}, so there is nothing to learn from. Give files that hold text."
+        )
     np.save(folder / "ends.npy", np.array(ends, dtype=np.int64))
-    facts = {"dtype": kind.name, "fingerprint": fingerprint, "files": [path.name for path in paths], "documents": len(ends), "tokens": ends[-1]}
+    facts = {
+        "dtype": kind.name,
+        "fingerprint": fingerprint,
+        "files": [path.name for path in paths],
+        "documents": len(ends),
+        "tokens": ends[-1],
+    }
     (folder / "corpus.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
@@ -138,5 +151,8 @@ def _open(folder: Path) -> Corpus:
     facts = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
     tokens = np.memmap(folder / "tokens.bin", dtype=facts["dtype"], mode="r")
     if len(tokens) != facts["tokens"]:
-        raise DataError(f"{folder} holds {len(tokens)} tokens where {facts['tokens']} were written. Remove the folder; the next run makes it again.")
+        raise DataError(
+            f"{folder} holds {len(tokens)} tokens where {facts['tokens']} were written. Remove the folder; the next run "
+            "makes it again."
+        )
     return Corpus(tokens, np.load(folder / "ends.npy"), facts["fingerprint"])

@@ -41,7 +41,9 @@ def fine_tune(settings: TrainSettings, *, progress: bool = True) -> tuple[TrainO
 def _rows(path: str) -> list[dict[str, Any]]:
     rows = list(read_rows(Path(path)))
     if not rows:
-        raise DataError(f"{path} has no rows, so there is nothing to learn from or to measure. Give a file with at least one row.")
+        raise DataError(
+            f"{path} has no rows, so there is nothing to learn from or to measure. Give a file with at least one row."
+        )
     return rows
 
 
@@ -49,11 +51,13 @@ def _labels(found: tuple[str, ...], named: tuple[str, ...] | None) -> tuple[str,
     if not named:
         return found
     if len(named) != len(found):
-        raise ConfigError(f"label_names has {len(named)} names ({', '.join(named)}), but the data has {len(found)} labels ({', '.join(found)}).")
+        raise ConfigError(
+            f"label_names has {len(named)} names ({', '.join(named)}), but the data has {len(found)} labels ({', '.join(found)})."
+        )
     return named
 
 
-def _dropout(settings: TrainSettings) -> dict[str, float]:
+def _dropout(settings: TrainSettings) -> dict[str, Any]:
     if settings.dropout is None:
         return {}
     return {"hidden_dropout_prob": settings.dropout, "attention_probs_dropout_prob": settings.dropout}

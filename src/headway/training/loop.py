@@ -53,7 +53,6 @@ DECISIVE = (
 def train(job: Job, arguments: TrainingArguments, reporter: Reporter) -> TrainOutput:
     """Train to the end, from the checkpoint that the arguments name where there is one. The model is changed in place."""
     torch.manual_seed(arguments.seed)
-    output = Path(arguments.output_dir)
     optimizer = make_optimizer(job.model, arguments)
     identity = {name: getattr(arguments, name) for name in DECISIVE} | dict(job.identity)
     start = _resume_folder(arguments)
@@ -67,14 +66,23 @@ def train(job: Job, arguments: TrainingArguments, reporter: Reporter) -> TrainOu
         rate = learning_rate(state.global_step, total=total, arguments=arguments)
         set_learning_rate(optimizer, rate)
         result = train_step(
-            job.model, batches, loss_sum=job.loss_sum, optimizer=optimizer, precision=precision, max_grad_norm=arguments.max_grad_norm
+            job.model,
+            batches,
+            loss_sum=job.loss_sum,
+            optimizer=optimizer,
+            precision=precision,
+            max_grad_norm=arguments.max_grad_norm,
         )
         state.global_step += 1
         reporter.step(state, result, rate)
-        _milestones(job, arguments, state, optimizer, reporter, identity, is_last=state.global_step == total, ends_epoch=last_of_epoch)
+        _milestones(
+            job, arguments, state, optimizer, reporter, identity, is_last=state.global_step == total, ends_epoch=last_of_epoch
+        )
     job.model.eval()
     seconds = time.monotonic() - began
-    return TrainOutput(state.global_step, reporter.last_loss, {"train_runtime": seconds, "train_steps": float(state.global_step - first)})
+    return TrainOutput(
+        state.global_step, reporter.last_loss, {"train_runtime": seconds, "train_steps": float(state.global_step - first)}
+    )
 
 
 def total_steps(job: Job, arguments: TrainingArguments) -> int:
@@ -95,7 +103,10 @@ def _resume_folder(arguments: TrainingArguments) -> Path | None:
 
 
 def _steps(job: Job, state: TrainerState, accumulation: int, total: int) -> Iterator[tuple[list[Batch], bool]]:
-    """The batches of each step that is left, and whether the step ends an epoch. ``state`` says where to start and is kept up to date."""
+    """The batches of each step that is left, and whether the step ends an epoch.
+
+    ``state`` says where to start and is kept up to date.
+    """
     while state.global_step < total:
         order = job.order(state.epoch)
         for start in range(state.batch, len(order), accumulation):
@@ -121,12 +132,12 @@ def _milestones(
 ) -> None:
     if is_last or state.global_step % arguments.logging_steps == 0:
         reporter.log_training(state)
-    if job.evaluate is not None and is_due(arguments.eval_strategy, state.global_step, arguments.eval_steps or arguments.logging_steps, is_last, ends_epoch):
+    if job.evaluate is not None and is_due(
+        arguments.eval_strategy, state.global_step, arguments.eval_steps or arguments.logging_steps, is_last, ends_epoch
+    ):
         reporter.log(state, evaluate(job))
     if is_due(arguments.save_strategy, state.global_step, arguments.save_steps, is_last, ends_epoch):
-        save_state(
-            Path(arguments.output_dir), job.model, optimizer, state, identity=identity, limit=arguments.save_total_limit
-        )
+        save_state(Path(arguments.output_dir), job.model, optimizer, state, identity=identity, limit=arguments.save_total_limit)
 
 
 def evaluate(job: Job) -> dict[str, float]:

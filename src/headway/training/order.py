@@ -1,4 +1,7 @@
-"""The order in which training sees its data: random, yet with texts of like length together. Decided from lengths and a seed alone."""
+"""The order in which training sees its data: random, yet with texts of like length together.
+
+It is decided from lengths and a seed alone.
+"""
 
 import numpy as np
 

@@ -77,7 +77,9 @@ def _job(
     settings: PretrainSettings, tokenizer: Tokenizer, model: EncoderModel, training: Pieces, held_out: Pieces, fingerprint: str
 ) -> Job:
     if not len(training.starts):
-        raise DataError("No document is long enough to learn from: pieces need 8 tokens. Give more text, with paragraphs of whole sentences.")
+        raise DataError(
+            "No document is long enough to learn from: pieces need 8 tokens. Give more text, with paragraphs of whole sentences."
+        )
     masking = Masking(
         probability=settings.mlm_probability,
         mask_id=tokenizer.mask_token_id,

@@ -14,7 +14,10 @@ LOG = "log.jsonl"
 
 
 class Reporter:
-    """Collects figures between log lines. The log's entries live in the trainer's state, so a resumed run's log has no gap and no repeat."""
+    """Collects figures between log lines.
+
+    The log's entries live in the trainer's state, so a resumed run's log has no gap and no repeat.
+    """
 
     def __init__(self, output: str | Path, *, progress: bool = True, doing: str = "Training") -> None:
         from tqdm import tqdm
@@ -66,7 +69,9 @@ class Reporter:
         with atomic_file(self.path) as draft:
             draft.write_text("".join(json.dumps(entry) + "\n" for entry in state.log_history), encoding="utf-8")
         if self.is_shown:
-            self.bar.write(f"step {state.global_step:,}: " + ", ".join(f"{name} {_short(value)}" for name, value in figures.items()))
+            self.bar.write(
+                f"step {state.global_step:,}: " + ", ".join(f"{name} {_short(value)}" for name, value in figures.items())
+            )
 
     def close(self) -> None:
         """Leave the terminal as it is."""

@@ -60,7 +60,9 @@ def collated_batch(rows: list[Any], collate: Collator, model: EncoderModel) -> B
     packed, place_T = pack_padded(made["input_ids"], made.get("attention_mask"), made.get("token_type_ids"), limit=limit)
     labels = next((made[name] for name in LABELS if name in made), None)
     if labels is None:
-        raise DataError(f"The data collator returned {', '.join(made)}, but no labels. Keep the label column, or return 'labels'.")
+        raise DataError(
+            f"The data collator returned {', '.join(made)}, but no labels. Keep the label column, or return 'labels'."
+        )
     if labels.shape != made["input_ids"].shape:
         return Batch(packed, packed.first_B, labels[packed.order_B])
     targets = labels.flatten()[place_T]
@@ -72,7 +74,8 @@ def _row(row: Any, index: int, max_length: int | None) -> Row:
     if not isinstance(row, Mapping) or "input_ids" not in row:
         found = ", ".join(map(str, row)) if isinstance(row, Mapping) else f"a {type(row).__name__}"
         raise DataError(
-            f"Row {index} of the data has no 'input_ids' (it has {found}), so there are no tokens to learn from. Tokenize the data first, or pass "
+            f"Row {index} of the data has no 'input_ids' (it has {found}), so there are no tokens to learn from. "
+            "Tokenize the data first, or pass "
             "processing_class=tokenizer and rows with text and label columns."
         )
     ids = _plain(row["input_ids"])

@@ -33,7 +33,8 @@ def train_step(
 ) -> StepResult:
     """Accumulate the batches' gradients and take one step.
 
-    The loss is summed over targets and divided by those of the whole step, so the weights are the same however the texts are divided.
+    The loss is summed over targets and divided by those of the whole step, so the weights are the same however the texts are
+    divided.
     """
     targets = max(1, sum(batch.count for batch in batches))
     total = torch.zeros((), device=model.device)

@@ -49,8 +49,10 @@ class PredictionOutput:
 class Trainer:
     """Trains a model on labelled rows, evaluates it, and writes checkpoints from which the same call goes on.
 
-    ``train_dataset`` and ``eval_dataset`` are anything with ``len()`` and ``[index]``: lists of dicts, ``datasets``, torch data sets. Rows are tokenised
-    (``input_ids`` and ``labels``), or hold a text and a label column when ``processing_class`` (or ``tokenizer``) is given. Nothing is padded.
+    ``train_dataset`` and ``eval_dataset`` are anything with ``len()`` and ``[index]``: lists of dicts, ``datasets``, torch
+    data sets. Rows are tokenised
+    (``input_ids`` and ``labels``), or hold a text and a label column when ``processing_class`` (or ``tokenizer``) is given.
+    Nothing is padded.
     ``compute_metrics`` gets an ``EvalPrediction`` and returns scores by name; without it the task's own metrics are used.
     """
 
@@ -69,7 +71,9 @@ class Trainer:
         progress: bool = True,
     ) -> None:
         if model is None:
-            raise ConfigError("Trainer needs a model. Make one, for example with AutoModelForSequenceClassification.from_pretrained(…).")
+            raise ConfigError(
+                "Trainer needs a model. Make one, for example with AutoModelForSequenceClassification.from_pretrained(…)."
+            )
         self.args = args or TrainingArguments()
         self.model = model.to("cuda" if torch.cuda.is_available() else "cpu")
         self.processing_class = processing_class or tokenizer
@@ -100,7 +104,9 @@ class Trainer:
         if any(row.target is None for row in rows):
             return PredictionOutput(logits, None, {})
         targets = np.array([row.target for row in rows])
-        return PredictionOutput(logits, targets, {f"test_{name}": value for name, value in self._metrics(logits, targets).items()})
+        return PredictionOutput(
+            logits, targets, {f"test_{name}": value for name, value in self._metrics(logits, targets).items()}
+        )
 
     def save_model(self, output_dir: str | Path | None = None) -> None:
         """Write the model, and the tokenizer where there is one, to a folder that ``pipeline`` and transformers load."""
@@ -124,7 +130,12 @@ class Trainer:
 
     def _empty_job(self) -> Job:
         loss_sum = token_loss if self.model.head_name == "masked-lm" else text_loss
-        return Job(model=self.model, loss_sum=loss_sum, order=lambda epoch: [], load=lambda indices, epoch, number: self._load([], indices))
+        return Job(
+            model=self.model,
+            loss_sum=loss_sum,
+            order=lambda epoch: [],
+            load=lambda indices, epoch, number: self._load([], indices),
+        )
 
     def _load(self, rows: Sequence[Row], indices: np.ndarray) -> Batch:
         if self.data_collator is not None:
@@ -142,7 +153,9 @@ class Trainer:
         rows = self._encode_rows(data, limit) if is_raw else read_rows(data, max_length=limit)
         unlabelled = next((index for index, row in enumerate(rows) if row.target is None), None)
         if labelled and unlabelled is not None and self.data_collator is None:
-            raise DataError(f"Row {unlabelled} of {name} has no label, so nothing can be learnt from it. Add a 'labels' or 'label' column.")
+            raise DataError(
+                f"Row {unlabelled} of {name} has no label, so nothing can be learnt from it. Add a 'labels' or 'label' column."
+            )
         return rows
 
     def _encode_rows(self, data: Any, limit: int) -> list[Row]:
@@ -164,7 +177,9 @@ class Trainer:
         logits = self._logits(rows)
         targets = np.array([row.target for row in rows])
         loss = self.model.loss_sum(torch.from_numpy(logits), torch.from_numpy(targets)) / len(rows)
-        return {f"{prefix}loss": float(loss)} | {f"{prefix}{name}": value for name, value in self._metrics(logits, targets).items()}
+        return {f"{prefix}loss": float(loss)} | {
+            f"{prefix}{name}": value for name, value in self._metrics(logits, targets).items()
+        }
 
     def _metrics(self, logits: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         if self.compute_metrics is not None:
@@ -175,7 +190,10 @@ class Trainer:
     def _logits(self, rows: Sequence[Row]) -> np.ndarray:
         """One row of logits a text, in order. Length-sorted batches within a token budget; nothing but logits is kept."""
         if self.model.head_name != "sequence-classification":
-            raise ConfigError(f"Evaluation and prediction here need a sequence classifier, and this model has the head {self.model.head_name!r}.")
+            raise ConfigError(
+                "Evaluation and prediction here need a sequence classifier, and this model has the head "
+                f"{self.model.head_name!r}."
+            )
         found: list[Any] = [None] * len(rows)
         lengths = [len(row.tokens) for row in rows]
         plan = plan_batches(lengths, max_tokens=EVALUATION_TOKENS, max_texts=None)

@@ -1,5 +1,6 @@
 """Masked language modelling (Devlin et al., 2019, section 3.1), masks drawn anew at each step (Liu et al., 2019, section 4.1)."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,8 @@ class Masking:
 def mask_tokens(ids_T: np.ndarray, masking: Masking, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The ids with some hidden, and the places of those to predict, rising.
 
-    Each token that is not special is chosen with the masking's probability, and at least one is where there is any. Of the chosen, a share becomes the mask
+    Each token that is not special is chosen with the masking's probability, and at least one is where there is any. Of the
+    chosen, a share becomes the mask
     token, a share a random ordinary token, the rest stays.
     """
     ordinary = np.flatnonzero(~np.isin(ids_T, masking.special_ids))
@@ -48,15 +50,20 @@ def masked_batch(
     """The sequences packed, with some tokens hidden and these as targets."""
     lengths = [len(sequence) for sequence in sequences]
     ids_T = np.concatenate([np.asarray(sequence.ids, dtype=np.int64) for sequence in sequences])
-    hidden_T, _ = mask_tokens(ids_T, masking, random)
-    return _with_targets(sequences, lengths, ids_T, hidden_T, _, device)
+    hidden_T, chosen = mask_tokens(ids_T, masking, random)
+    return _with_targets(sequences, lengths, ids_T, hidden_T, chosen, device)
 
 
 def _with_targets(
-    sequences: Sequence[TokenSequence], lengths: list[int], ids_T: np.ndarray, hidden_T: np.ndarray, chosen: np.ndarray, device: torch.device
+    sequences: Sequence[TokenSequence],
+    lengths: list[int],
+    ids_T: np.ndarray,
+    hidden_T: np.ndarray,
+    chosen: np.ndarray,
+    device: torch.device,
 ) -> Batch:
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    packed = pack([TokenSequence(hidden_T[a:b].tolist()) for a, b in zip(starts, starts[1:], strict=False)], device=device)
+    packed = pack([TokenSequence(hidden_T[a:b].tolist()) for a, b in itertools.pairwise(starts.tolist())], device=device)
     is_target = np.zeros(len(ids_T), dtype=bool)
     is_target[chosen] = True
     order = packed.order_B.tolist()
