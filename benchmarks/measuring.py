@@ -1,0 +1,119 @@
+"""What the benchmarks share: systems in processes of their own, timed in turns within one run, and results as JSON."""
+
+import json
+import multiprocessing
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+class System:
+    """One contestant in a process of its own: made once, then told to do its work as often as asked."""
+
+    def __init__(self, name: str, make: Callable[..., Callable[[], Any]], *arguments: Any) -> None:
+        self.name = name
+        context = multiprocessing.get_context("spawn")
+        self._here, there = context.Pipe()
+        self._process = context.Process(target=_serve, args=(there, make, arguments), daemon=True)
+        self._process.start()
+        assert self._here.recv() == "ready", f"{name} could not be started"
+
+    def seconds(self) -> float:
+        """How long the work takes now."""
+        self._here.send("go")
+        return float(self._here.recv())
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.terminate()
+        self._process.join()
+
+
+def _serve(there: Any, make: Callable[..., Callable[[], Any]], arguments: tuple[Any, ...]) -> None:
+    work = make(*arguments)
+    work()  # warm up
+    there.send("ready")
+    while there.recv() == "go":
+        start = time.perf_counter()
+        work()
+        there.send(time.perf_counter() - start)
+
+
+def rounds(systems: list[System], count: int) -> dict[str, list[float]]:
+    """Seconds of each system in each round; in a round all of them run once, one after the other."""
+    found: dict[str, list[float]] = {system.name: [] for system in systems}
+    for number in range(count):
+        for system in systems:
+            found[system.name].append(system.seconds())
+        print(f"round {number + 1}: " + ", ".join(f"{name} {times[-1]:.2f} s" for name, times in found.items()), flush=True)
+    return found
+
+
+def median_ratio(slow: list[float], fast: list[float]) -> float:
+    """The median over rounds of how many times faster the second is."""
+    return statistics.median(a / b for a, b in zip(slow, fast, strict=True))
+
+
+def fresh_process(code: str, *, environment: Mapping[str, str] | None = None) -> tuple[float, float]:
+    """Wall seconds of a new Python that runs the code, and its peak memory in MB, read by itself at its end."""
+    measured = code + "\nimport resource, sys\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=sys.stderr)"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", measured], capture_output=True, text=True, check=False, env=environment)
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return seconds, float(done.stderr.split()[-1])
+
+
+def gigaflops(*, size: int = 1536, seconds: float = 1.0) -> float:
+    """This machine's fp32 matrix products through ONNX Runtime with all cores, in 10^9 operations a second."""
+    import numpy as np
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    weights = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
+    node = helper.make_node("MatMul", ["a", "b"], ["c"])
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (size, size)) for name in "ac"]
+    constant = helper.make_tensor("b", TensorProto.FLOAT, (size, size), weights.tobytes(), raw=True)
+    graph = helper.make_graph([node], "product", values[:1], values[1:], [constant])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session.run(None, {"a": weights})
+    start, products = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        session.run(None, {"a": weights})
+        products += 1
+    return 2 * size**3 * products / (time.perf_counter() - start) / 1e9
+
+
+def machine() -> str:
+    """The processor and its cores, without a name that says where it stands."""
+    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
+    flags = Path("/proc/cpuinfo").read_text()
+    extensions = [name for flag, name in (("avx512_vnni", "AVX-512 VNNI"), ("avx512_bf16", "AVX-512 BF16"), ("amx_tile", "AMX")) if flag in flags]
+    return f"{multiprocessing.cpu_count()} cores of {model or platform.machine()} ({', '.join(extensions) or 'AVX2 or less'})"
+
+
+def write_result(name: str, result: Mapping[str, Any]) -> None:
+    """Keep a result where the documentation reads it."""
+    RESULTS.mkdir(exist_ok=True)
+    versions = {}
+    for package in ("headway", "torch", "transformers", "onnxruntime", "tokenizers", "numpy"):
+        module = sys.modules.get(package) or __import__(package)
+        versions[package] = module.__version__
+    values = {**result, "machine": machine(), "versions": versions}
+    (RESULTS / f"{name}.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    print(f"Wrote {RESULTS / name}.json")
+
+
+def peak_memory_mb() -> float:
+    """This process's largest resident memory so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
