@@ -1,0 +1,83 @@
+"""The snippets that people know from transformers run with the import changed. Each has a process of its own and no network."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.train
+
+CLASSIFICATION = """
+from headway import AutoModelForSequenceClassification, AutoTokenizer
+texts = ["the movie was good", "we saw a very bad film , boring and awful !"]
+
+model = AutoModelForSequenceClassification.from_pretrained('bert-base-uncased', num_labels=2)
+tokenizer = AutoTokenizer.from_pretrained('bert-base-uncased')
+
+inputs = tokenizer(texts, padding=True, truncation=True, return_tensors='pt')
+outputs = model(**inputs)
+predictions = outputs.logits.argmax(dim=-1)
+
+import json
+print(json.dumps({"shape": list(outputs.logits.shape), "predictions": predictions.tolist(), "inputs": list(inputs["input_ids"].shape)}))
+"""
+
+TRAINING = """
+from headway import AutoModelForSequenceClassification, AutoTokenizer
+model = AutoModelForSequenceClassification.from_pretrained('bert-base-uncased', num_labels=2)
+tokenizer = AutoTokenizer.from_pretrained('bert-base-uncased')
+rows = [("a good film", 1), ("a bad film", 0), ("great fun", 1), ("awful and boring", 0), ("we love it", 1)]
+train = [{**tokenizer(text), "label": label} for text, label in rows]
+val = train[:3]
+
+from headway import Trainer, TrainingArguments
+
+args = TrainingArguments(
+    output_dir='./results',
+    learning_rate=2e-5,
+    num_train_epochs=3,
+    per_device_train_batch_size=16
+)
+trainer = Trainer(model=model, args=args, train_dataset=train, eval_dataset=val)
+trainer.train()
+
+import json
+print(json.dumps(trainer.evaluate()))
+"""
+
+
+@pytest.fixture
+def hub_cache(model_folder, tmp_path):
+    """A cache as huggingface_hub lays it out, holding a tiny model under the name of a famous one."""
+    folder = tmp_path / "hub" / "models--bert-base-uncased"
+    snapshot = folder / "snapshots" / ("0" * 40)
+    shutil.copytree(model_folder("masked-lm"), snapshot)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("0" * 40)
+    return tmp_path / "hub"
+
+
+def answer(snippet: str, cache: Path, folder: Path) -> dict[str, object]:
+    environment = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", snippet], env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_classification_snippet_runs(hub_cache, tmp_path):
+    found = answer(CLASSIFICATION, hub_cache, tmp_path)
+    assert found["shape"] == [2, 2]
+    assert set(found["predictions"]) <= {0, 1}
+    assert found["inputs"][0] == 2
+
+
+def test_the_training_snippet_runs(hub_cache, tmp_path):
+    found = answer(TRAINING, hub_cache, tmp_path)
+    assert {"eval_loss", "eval_accuracy", "eval_f1"} <= found.keys()
+    assert (tmp_path / "results" / "checkpoint-3").is_dir()
