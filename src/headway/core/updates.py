@@ -6,6 +6,7 @@ is killed before the commit changes nothing, and after it ``finish_update`` comp
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -62,13 +63,20 @@ def _complete(folder: Path) -> None:
         plan = json.loads((committed / PLAN).read_text(encoding="utf-8"))
         for name in plan["brings"]:
             if (committed / name).exists():  # else it took its place before the writer was killed
-                os.replace(committed / name, folder / name)
+                _take(committed / name, folder / name)
         for stale in {file for pattern in plan["replaces"] for file in folder.glob(pattern)}:
             if stale.name not in plan["brings"]:
                 stale.unlink()
         flush(folder)
         (committed / PLAN).unlink()
     committed.rmdir()
+
+
+def _take(new: Path, place: Path) -> None:
+    """Put a file or a folder in its place. A folder cannot replace another that has files: those of the old go first."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    os.replace(new, place)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import numpy as np
 
 from headway.architecture import ModelConfig
 from headway.core.batching import TokenSequence
+from headway.core.padding import padded
 from headway.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -88,18 +89,6 @@ class OnnxEngine:
             if threads not in self._sessions:
                 self._sessions[threads] = Session(self.model, threads=threads)
             return self._sessions[threads]
-
-
-def padded(sequences: Sequence[TokenSequence]) -> dict[str, np.ndarray]:
-    """The texts as int64 inputs, (texts, longest). Padding has the id 0: the mask keeps any id from mattering."""
-    shape = len(sequences), max(map(len, sequences))
-    inputs = {name: np.zeros(shape, np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
-    for row, sequence in enumerate(sequences):
-        inputs["input_ids"][row, : len(sequence)] = sequence.ids
-        inputs["attention_mask"][row, : len(sequence)] = 1
-        if sequence.type_ids is not None:
-            inputs["token_type_ids"][row, : len(sequence)] = sequence.type_ids
-    return inputs
 
 
 def unpadded(outputs: Mapping[str, np.ndarray], lengths: Sequence[int]) -> list[dict[str, np.ndarray]]:

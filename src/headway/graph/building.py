@@ -1,0 +1,64 @@
+"""An architecture and its weights to an ONNX model, with no tracing and no torch."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import headway
+from headway.architecture import Architecture, weight_shapes
+from headway.core.batching import TokenSequence
+from headway.errors import ConfigError, WeightError
+from headway.graph.calibration import measure_readings, random_sequences
+from headway.graph.heads import write_graph
+from headway.graph.precision import Float32, Int8, Precision, Weights
+from headway.graph.quantised import Reading
+
+if TYPE_CHECKING:
+    import onnx
+
+PrecisionName: TypeAlias = Literal["fp32", "int8"]
+PRECISIONS: tuple[PrecisionName, ...] = ("fp32", "int8")
+
+
+def build_graph(
+    architecture: Architecture,
+    weights: Weights,
+    *,
+    precision: str = "fp32",
+    calibration: Sequence[TokenSequence] = (),
+    reduce_range: bool = False,
+    metadata: Mapping[str, str] | None = None,
+) -> "onnx.ModelProto":
+    """The model as an ONNX graph, ready to run.
+
+    Inputs are ``input_ids``, ``attention_mask`` and ``token_type_ids``, int64 (batch, sequence). Outputs are ``logits``, or for a
+    model without a head ``last_hidden_state`` and, where there is a pooler, ``pooler_output``.
+
+    INT8 measures what its integers have to span on ``calibration`` and on texts of random tokens, on these alone where it is
+    empty. ``reduce_range`` keeps the weights to 7 bits: x86 processors without VNNI need that, because their sums of 8-bit
+    products overflow. A weight that is missing or misshapen is a ``WeightError``.
+    """
+    check_weights(architecture, weights)
+    notes = {"headway.version": headway.__version__, "headway.precision": precision, **(metadata or {})}
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision is {precision!r}, but a graph is written in {' or '.join(PRECISIONS)}. Choose one of them.")
+    how: Precision = Float32(weights)
+    if precision == "int8":
+        how = Int8(weights, _readings(architecture, weights, calibration), limit=63 if reduce_range else 127)
+    return write_graph(architecture, weights, precision=how, metadata=notes)
+
+
+def _readings(architecture: Architecture, weights: Weights, calibration: Sequence[TokenSequence]) -> Mapping[str, Reading]:
+    texts = [*calibration, *random_sequences(architecture)]
+    return measure_readings(architecture, weights, sequences=texts)
+
+
+def check_weights(architecture: Architecture, weights: Weights) -> None:
+    """Refuse weights that are missing or misshapen."""
+    for name, shape in weight_shapes(architecture).items():
+        found = weights[name].shape if name in weights else None
+        if found != shape:
+            trouble = "is missing" if found is None else f"has the shape {found}"
+            raise WeightError(
+                f"{name} {trouble}, but this architecture needs it with the shape {shape}. "
+                "Load the weights with headway.checkpoints.load_checkpoint and this architecture's head."
+            )

@@ -1,0 +1,136 @@
+"""A model folder with weights to a folder that ONNX Runtime runs: written, checked against its weights, and only then named."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from headway.architecture.family import HeadName
+from headway.checkpoints import Checkpoint, load_checkpoint
+from headway.core.batching import TokenSequence
+from headway.core.updates import atomic_update
+from headway.errors import TokenizerError
+from headway.graph.building import build_graph
+from headway.graph.calibration import calibration_sequences
+from headway.graph.parity import INT8_LIMIT, check_fp32, check_int8
+from headway.text import Tokenizer
+
+FILE_NAMES = {"fp32": "model.onnx", "int8": "model_int8.onnx"}
+SIDE_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What was written: the ONNX file, its size in bytes, its head, and how far its answers are from the reference."""
+
+    path: Path
+    size: int
+    head: HeadName
+    precision: str
+    difference: float
+
+
+def export_model(
+    name_or_path: str | Path,
+    output: str | Path,
+    *,
+    precision: str = "int8",
+    head: HeadName | None = None,
+    calibration: Sequence[str] = (),
+    max_difference: float = INT8_LIMIT,
+    reduce_range: bool = False,
+    progress: bool = False,
+    **place: Any,
+) -> Exported:
+    """Write a model as ONNX with its config and tokenizer, into a folder that ``pipeline`` loads.
+
+    The fp32 graph has to agree with NumPy; an INT8 graph has to be near the fp32 graph on the ``calibration`` texts, by default
+    English sentences of many kinds. Where they do not, it is an ``EngineError`` and the folder stays as it was. ``place`` says
+    where to find the model: ``revision``, ``token``, ``local_files_only``, ``cache_dir``.
+    """
+    steps = _Steps(shown=progress, count=4 if precision == "int8" else 3)
+    with steps.named("reading"):
+        checkpoint = load_checkpoint(name_or_path, head=head, **place)
+        checkpoint.require_complete()
+        tokenizer = Tokenizer.from_pretrained(checkpoint.folder)
+        texts = _readable(calibration_sequences(tokenizer, calibration), checkpoint)
+    with steps.named("checking fp32"):
+        exact = _built(checkpoint, tokenizer)
+        model, difference = exact, check_fp32(exact, checkpoint.architecture, checkpoint.weights, texts=texts)
+    if precision != "fp32":
+        with steps.named("calibrating INT8"):
+            model = _built(checkpoint, tokenizer, precision=precision, calibration=texts, reduce_range=reduce_range)
+            difference = check_int8(model, exact, texts=texts, limit=max_difference)
+    with steps.named("writing"):
+        path = Path(output) / FILE_NAMES[precision]
+        _write(model, path, checkpoint, tokenizer)
+    return Exported(path=path, size=len(model), head=checkpoint.head, precision=precision, difference=difference)
+
+
+def _built(checkpoint: Checkpoint, tokenizer: Tokenizer, **options: Any) -> bytes:
+    notes = {
+        "headway.head": checkpoint.head,
+        "headway.config": json.dumps(_config(checkpoint)),
+        "headway.tokenizer": tokenizer.fingerprint,
+    }
+    return bytes(build_graph(checkpoint.architecture, checkpoint.weights, metadata=notes, **options).SerializeToString())
+
+
+def _config(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The configuration, naming the head that the graph has."""
+    return checkpoint.config.replace(architectures=[checkpoint.family.class_names[checkpoint.head]]).to_dict()
+
+
+def _readable(texts: list[TokenSequence], checkpoint: Checkpoint) -> list[TokenSequence]:
+    """The texts, if the model has a vector for each of their tokens."""
+    parts = checkpoint.architecture.encoder.embeddings
+    largest = max(max(text.ids) for text in texts)
+    if largest >= parts.vocab_size:
+        raise TokenizerError(
+            f"{checkpoint.folder} has a tokenizer that gives the id {largest}, but its model knows ids below {parts.vocab_size}, "
+            "so they do not belong together. Put the tokenizer that the model was trained with into the folder."
+        )
+    return texts
+
+
+def _write(model: bytes, path: Path, checkpoint: Checkpoint, tokenizer: Tokenizer) -> None:
+    with atomic_update(path.parent) as draft:
+        (draft / path.name).write_bytes(model)
+        (draft / "config.json").write_text(json.dumps(_config(checkpoint), indent=2) + "\n", encoding="utf-8")
+        tokenizer.save_pretrained(draft)
+        _copy_side_files(checkpoint.folder, draft)
+
+
+def _copy_side_files(source: Path, draft: Path) -> None:
+    """What sentence-transformers keeps beside a model: how its vectors are pooled."""
+    for name in SIDE_FILES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, draft / name)
+    for settings in source.glob("[0-9]*_*/config.json"):
+        (draft / settings.parent.name).mkdir()
+        shutil.copyfile(settings, draft / settings.parent.name / settings.name)
+
+
+class _Steps:
+    """A progress bar over named steps; silent where nobody looks on."""
+
+    def __init__(self, *, shown: bool, count: int) -> None:
+        self.bar = tqdm(total=count, disable=None if shown else True, leave=False, bar_format="{desc} {bar} {n_fmt}/{total_fmt}")
+
+    @contextmanager
+    def named(self, step: str) -> Iterator[None]:
+        """One step; the bar vanishes with the last, or with an error."""
+        self.bar.set_description(step)
+        try:
+            yield
+        except BaseException:
+            self.bar.close()
+            raise
+        self.bar.update()
+        if self.bar.n == self.bar.total:
+            self.bar.close()

@@ -1,0 +1,83 @@
+"""Whether a graph computes what its weights mean: measured before a file takes its name."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from headway.architecture import Architecture
+from headway.core.batching import TokenSequence, plan_batches
+from headway.core.padding import padded
+from headway.errors import EngineError
+from headway.graph.precision import Weights
+from headway.graph.reference import Reference
+from headway.graph.session import Session
+
+FP32_LIMIT = 1e-4
+"""The largest difference in fp32, of the largest number that the output holds."""
+
+INT8_LIMIT = 0.3
+"""The root mean square of INT8's differences, divided by that of the numbers: rounding is about 0.05, a wrong graph 1."""
+
+EXACT_TEXTS = 4
+EXACT_TOKENS = 48
+
+Outputs = Mapping[str, np.ndarray]
+
+
+def check_fp32(model: bytes, architecture: Architecture, weights: Weights, *, texts: Sequence[TokenSequence]) -> float:
+    """The largest difference from NumPy, of the largest number; more than ``FP32_LIMIT`` is an ``EngineError``.
+
+    A few texts of odd lengths, cut short, in one padded batch: NumPy is slow, and a wrong operator shows in the first.
+    """
+    chosen = [cut(text, EXACT_TOKENS - 11 * index) for index, text in enumerate(texts[:EXACT_TEXTS])]
+    reference = Reference(architecture, weights)
+    exact = [reference.run(text) for text in chosen]
+    difference = max(_largest(answers) for answers in zip(answers_of(model, chosen), exact, strict=True))
+    if not difference <= FP32_LIMIT:
+        raise EngineError(
+            f"The fp32 graph differs from what its weights mean by {difference:.2g} of the largest number, more than "
+            f"{FP32_LIMIT:g}, so nothing was written. The fault is Headway's or ONNX Runtime's: try another version of it."
+        )
+    return difference
+
+
+def check_int8(model: bytes, exact_model: bytes, *, texts: Sequence[TokenSequence], limit: float = INT8_LIMIT) -> float:
+    """How far INT8 is from fp32 on the texts, root mean squares divided; more than the limit is an ``EngineError``."""
+    pairs = list(zip(answers_of(model, texts), answers_of(exact_model, texts), strict=True))
+    difference = max(_root_mean_square(pairs, name) for name in pairs[0][0])
+    if not difference <= limit:
+        raise EngineError(
+            f"The INT8 model's answers differ from fp32's by {difference:.1%} of their size, more than {limit:.1%}, so nothing "
+            "was written. Calibrate on texts like those it will read, keep to fp32, or accept it with a higher max_difference."
+        )
+    return difference
+
+
+def answers_of(model: bytes, texts: Sequence[TokenSequence]) -> list[Outputs]:
+    """Each text's outputs without padding, in the order given."""
+    session = Session(model, threads=1)
+    found: dict[int, Outputs] = {}
+    for batch in plan_batches([len(text) for text in texts], max_tokens=512):
+        outputs = session.run(**padded([texts[index] for index in batch]))
+        for row, index in enumerate(batch):
+            length = len(texts[index])
+            found[index] = {name: value[row, :length] if value.ndim == 3 else value[row] for name, value in outputs.items()}
+    return [found[index] for index in range(len(texts))]
+
+
+def cut(text: TokenSequence, length: int) -> TokenSequence:
+    """The text's first tokens."""
+    return TokenSequence(text.ids[:length], None if text.type_ids is None else text.type_ids[:length])
+
+
+def _largest(answers: tuple[Outputs, Outputs]) -> float:
+    found, exact = answers
+    return max(float(np.abs(found[name] - exact[name]).max() / np.abs(exact[name]).max()) for name in exact)
+
+
+def _root_mean_square(pairs: Iterable[tuple[Outputs, Outputs]], name: str) -> float:
+    wrong, size = 0.0, 0.0
+    for found, exact in pairs:
+        wrong += float(np.square(found[name] - exact[name], dtype=np.float64).sum())
+        size += float(np.square(exact[name], dtype=np.float64).sum())
+    return float(np.sqrt(wrong / max(size, 1e-30)))

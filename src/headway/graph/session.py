@@ -1,0 +1,81 @@
+"""A graph that runs: the only place that touches ONNX Runtime.
+
+``Session.run`` may be called from several Python threads at once; they share the weights. For many batches this, with one
+thread for each call, is the fastest way; for a lone batch a session with several threads is.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+from headway.errors import CheckpointError, EngineError
+
+UNRUNNABLE = (errors.Fail, errors.InvalidArgument, errors.RuntimeException)
+UNREADABLE = (*UNRUNNABLE, errors.InvalidGraph, errors.InvalidProtobuf, errors.NoSuchFile, errors.NotImplemented)
+FATAL = 4
+"""ONNX Runtime's log level at which it is silent: whatever it could say comes as an exception as well."""
+
+
+class Session:
+    """One model, loaded. ``model`` is an ONNX file or its bytes; ``threads`` work together on each call."""
+
+    def __init__(self, model: str | Path | bytes, *, threads: int) -> None:
+        source = model if isinstance(model, bytes) else str(model)
+        with _explained("a model in memory" if isinstance(model, bytes) else str(model)):
+            self._session = onnxruntime.InferenceSession(source, _options(threads), providers=["CPUExecutionProvider"])
+        self.output_names = tuple(output.name for output in self._session.get_outputs())
+        self.threads = threads
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says about itself: ``headway.version``, ``headway.precision`` and what its writer added."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
+    def run(self, input_ids: np.ndarray, attention_mask: np.ndarray, token_type_ids: np.ndarray) -> dict[str, np.ndarray]:
+        """The outputs by name, for int64 inputs of (batch, sequence). Inputs that it cannot read are an ``EngineError``."""
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        try:
+            values = self._session.run(None, inputs)
+        except UNRUNNABLE as error:
+            raise EngineError(
+                f"The model could not run a batch of shape {input_ids.shape} ({_first_line(error)}). "
+                "Check that the tokenizer is the model's own, and that texts are cut to the length that it was built for."
+            ) from error
+        return dict(zip(self.output_names, values, strict=True))
+
+
+def _options(threads: int) -> Any:
+    """Graphs come ready from ``build_graph``, so nothing is optimised at load.
+
+    Without its arena ONNX Runtime gives memory back after each call, at no cost that we could measure. Threads that spin while
+    they wait would take the cores from tokenizing and from other sessions.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = FATAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+@contextmanager
+def _explained(source: str) -> Iterator[None]:
+    try:
+        yield
+    except UNREADABLE as error:
+        raise CheckpointError(
+            f"{source} could not be loaded as an ONNX model ({_first_line(error)}): it is missing, incomplete, damaged, or made "
+            "for a newer ONNX Runtime. Export or download it again."
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

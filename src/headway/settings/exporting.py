@@ -1,0 +1,35 @@
+"""Settings of ``headway export``."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from headway.core.config import Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings(Config):
+    """How a model's weights become one ONNX file that runs without them."""
+
+    model: str = field(metadata={"positional": True})
+    """Folder, shipped model name or Hub repository with safetensors weights."""
+
+    output: str
+    """Folder to write to: model.onnx or model_int8.onnx, config.json and the tokenizer; other files in it stay."""
+
+    precision: Literal["int8", "fp32"] = "int8"
+    """int8 is a quarter of the size and several times as fast; fp32 answers exactly like the weights."""
+
+    head: Literal["base", "sequence-classification", "masked-lm"] | None = None
+    """What the model puts out; by default what it was saved with."""
+
+    calibration: str | None = None
+    """UTF-8 file with one text a line, like those that an INT8 model will read; by default English sentences of many kinds."""
+
+    max_difference: float = 0.3
+    """How far INT8 may be from fp32 on the calibration texts, as root mean squares divided; above it nothing is written."""
+
+    reduce_range: bool = False
+    """Keep INT8 weights to 7 bits: for x86 processors without VNNI (before 2019), whose sums of 8-bit products overflow."""
+
+    revision: str | None = None
+    """Branch, tag or commit of a Hub repository."""
