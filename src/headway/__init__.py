@@ -1,8 +1,9 @@
 """Headway: encoder transformers, from raw text to a served model. Public names are imported on first use."""
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing's own takes ten times as long to import as all the rest of this module
 if TYPE_CHECKING:
+    from typing import Any
+
     from headway.checkpoints.configuration import AutoConfig
     from headway.errors import (
         CheckpointError,
@@ -61,7 +62,7 @@ _HOMES = {
 _NEED_TORCH = {"headway.neural", "headway.training"}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in __all__:
         raise AttributeError(f"module 'headway' has no attribute {name!r}; it has {', '.join(__all__)}.")
     from importlib import import_module
@@ -76,5 +77,5 @@ def __getattr__(name: str) -> Any:
     return found
 
 
-def __dir__() -> list[str]:
+def __dir__() -> "list[str]":
     return __all__

@@ -31,8 +31,8 @@ def test_choices(asked, expected):
         ({"engine": "onnx", "device": "cuda"}, "engine='onnx' runs on the CPU here, but device is 'cuda'"),
         ({"engine": "torch", "precision": "int8"}, "engine='torch' and GPUs have no int8"),
         ({"device": 0, "precision": "int8"}, "have no int8 here"),
-        ({"engine": "tensorrt"}, "engine is 'tensorrt'; known are auto, onnx, torch"),
-        ({"precision": "fp16"}, "precision is 'fp16'; known are auto, fp32, bf16, int8"),
+        ({"engine": "tensorrt"}, "engine is 'tensorrt', which is none that Headway has; known are auto, onnx, torch"),
+        ({"precision": "fp16"}, "precision is 'fp16', which is none that Headway has; known are auto, fp32, bf16, int8"),
     ],
 )
 def test_what_excludes_each_other_is_refused(asked, message):

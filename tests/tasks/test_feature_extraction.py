@@ -162,9 +162,9 @@ def test_side_files_that_cannot_be_followed_are_refused(tmp_path, modules, files
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pooling": "max"}, "pooling is 'max'; known are none, cls, mean, auto"),
+        ({"pooling": "max"}, "pooling is 'max', which is no choice of this task's; known are none, cls, mean, auto"),
         ({"normalize": True}, "normalize=True scales one vector a text, but pooling='none'"),
-        ({"return_tensors": "pt"}, "return_tensors is 'pt'; known are np"),
+        ({"return_tensors": "pt"}, "return_tensors is 'pt', which is no choice of this task's; known are np"),
     ],
 )
 def test_wrong_options_say_the_right_ones(options, message):

@@ -111,9 +111,15 @@ def test_options_of_transformers_tokenizers_are_understood(tiny_tokenizer):
         pytest.param({"top_k": 0}, r"top_k is 0, but it counts answers", id="zero"),
         pytest.param({"top_k": "2"}, r"top_k is '2', but it counts answers", id="text"),
         pytest.param(
-            {"function_to_apply": "relu"}, r"function_to_apply is 'relu'; known are none, sigmoid, softmax", id="function"
+            {"function_to_apply": "relu"},
+            r"function_to_apply is 'relu', which is no choice of this task's; known are none, sigmoid, softmax",
+            id="function",
         ),
-        pytest.param({"overflow": "windows"}, r"overflow is 'windows'; known are truncate, error", id="overflow"),
+        pytest.param(
+            {"overflow": "windows"},
+            r"overflow is 'windows', which is no choice of this task's; known are truncate, error",
+            id="overflow",
+        ),
     ],
 )
 def test_a_wrong_option_names_the_right_ones(options, message):

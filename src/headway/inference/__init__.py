@@ -2,6 +2,6 @@
 
 from headway.inference.engine import Engine, OnnxEngine
 from headway.inference.loading import load_engine
-from headway.inference.pipeline import Pipeline, pipeline
+from headway.inference.pipelines import Pipeline, pipeline
 
 __all__ = ["Engine", "OnnxEngine", "Pipeline", "load_engine", "pipeline"]

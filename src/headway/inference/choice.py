@@ -60,4 +60,4 @@ def _torch(precision: str, device: str | None) -> Choice:
 
 def _known(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise EngineError(f"{name} is {value!r}; known are {', '.join(known)}.")
+        raise EngineError(f"{name} is {value!r}, which is none that Headway has; known are {', '.join(known)}.")

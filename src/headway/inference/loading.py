@@ -1,8 +1,7 @@
 """A model's name to an engine that runs it."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headway.architecture import ModelConfig
 from headway.architecture.family import HeadName
@@ -14,7 +13,11 @@ from headway.inference.cache import cached, fingerprint
 from headway.inference.choice import Choice, choose
 from headway.inference.engine import Engine, OnnxEngine
 
-PREBUILT = {"int8": "model_int8.onnx", "fp32": "model.onnx"}
+if TYPE_CHECKING:
+    from headway.core.batching import TokenSequence
+
+READY = {"int8": "model_int8.onnx", "fp32": "model.onnx"}
+"""The files that ``headway export`` writes, by precision."""
 
 
 def load_engine(
@@ -29,41 +32,35 @@ def load_engine(
 ) -> tuple[Engine, Path]:
     """The engine for a model with this head, and the model's folder.
 
-    ``place`` says where to look: ``revision``, ``token``, ``local_files_only``, ``cache_dir``. A ready ONNX file in the folder
-    is used if it has the head; otherwise the graph is built from the safetensors file and kept in the cache. Missing head
-    weights are a ``WeightError``.
+    ``place`` says where to look: ``revision``, ``token``, ``local_files_only``, ``cache_dir``. An exported ONNX file in the
+    folder is used if it has the head; otherwise the graph is built from the safetensors file and kept in the cache. Missing head
+    weights are a ``WeightError``, never made up.
     """
     folder = locate(name_or_path, **place)
     config = load_config(folder)
-    ready = family(config.model_type).head_in(config) == head
-    choice = choose(engine=engine, precision=precision, device=device, has_int8=ready and (folder / PREBUILT["int8"]).is_file())
+    ready = ready_files(folder) if family(config.model_type).head_in(config) == head else {}
+    choice = choose(engine=engine, precision=precision, device=device, has_int8="int8" in ready)
     if choice.engine == "torch":
         return _torch_engine(folder, head, choice), folder
-    model: Path | bytes | None = _ready_model(folder, choice.precision) if ready else None
-    if model is None:
-        model = build_cached(folder, config, head=head, precision=choice.precision)
+    model = ready.get(choice.precision) or build_cached(folder, config, head=head, precision=choice.precision)
     return OnnxEngine(model, config, precision=choice.precision, threads=threads), folder
+
+
+def ready_files(folder: Path) -> dict[str, Path]:
+    """The graphs in a folder that Headway exported, by precision. Others' graphs may have other inputs and are left alone."""
+    return {precision: path for precision, name in READY.items() if _is_ours(path := folder / name)}
 
 
 def build_cached(folder: Path, config: ModelConfig, *, head: HeadName, precision: str) -> Path | bytes:
     """The graph built from the folder's weights, from the cache where it was built before."""
-    weights = weight_files(folder)
-    if not weights:
-        _refuse_ready_only(folder, config, head, precision)
-    key = fingerprint([folder / "config.json", *weights], head, precision, graph_version())
-    return cached(key, lambda: _build(folder, head, precision))
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The files that hold the folder's weights."""
-    return sorted(folder.glob("model*.safetensors")) + sorted(folder.glob("model.safetensors.index.json"))
-
-
-def graph_version() -> str:
-    """What of Headway decides how a graph looks."""
     from headway.graph import GRAPH_VERSION
 
-    return f"headway graph {GRAPH_VERSION}"
+    weights = sorted([*folder.glob("model*.safetensors"), *folder.glob("model.safetensors.index.json")])
+    if not weights:
+        _refuse_other_exports(folder, config, head, precision)
+    sources = [folder / "config.json", *weights, *(_tokenizer_files(folder) if precision == "int8" else [])]
+    key = fingerprint(sources, head, precision, f"graph {GRAPH_VERSION}")
+    return cached(key, lambda: _build(folder, head, precision))
 
 
 def _build(folder: Path, head: HeadName, precision: str) -> bytes:
@@ -71,38 +68,51 @@ def _build(folder: Path, head: HeadName, precision: str) -> bytes:
 
     checkpoint = load_checkpoint(folder, head=head)
     checkpoint.require_complete()
-    built: bytes = build_graph(checkpoint.architecture, checkpoint.weights, precision=precision).SerializeToString()
-    return built
+    calibration = _calibration(folder) if precision == "int8" else []
+    graph = build_graph(checkpoint.architecture, checkpoint.weights, precision=precision, calibration=calibration)
+    return bytes(graph.SerializeToString())
 
 
-def _ready_model(folder: Path, precision: str) -> Path | None:
-    path = folder / PREBUILT[precision]
-    return path if path.is_file() else None
+def _calibration(folder: Path) -> "list[TokenSequence]":
+    from headway.graph import calibration_sequences
+    from headway.text import Tokenizer
+
+    return calibration_sequences(Tokenizer.from_pretrained(folder))
 
 
-def _refuse_ready_only(folder: Path, config: ModelConfig, head: HeadName, precision: str) -> None:
-    """The error for a folder that holds finished ONNX files but neither this one nor weights to build it from."""
-    found = [name for name in PREBUILT.values() if (folder / name).is_file()]
-    if not found:
-        return  # load_checkpoint says best what is missing
+def _tokenizer_files(folder: Path) -> list[Path]:
+    """What decides, through the tokens of the calibration texts, how an INT8 graph looks."""
+    return [path for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt") if (path := folder / name).is_file()]
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether Headway wrote an ONNX file: its producer's name stands within the first bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return b"headway" in file.read(64)
+
+
+def _refuse_other_exports(folder: Path, config: ModelConfig, head: HeadName, precision: str) -> None:
+    """Refuse a folder that has no weights but exports that do not serve; an empty folder is for ``load_checkpoint`` to refuse."""
+    ready = ready_files(folder)
     saved = family(config.model_type).head_in(config)
-    if saved != head:
+    if ready and saved != head:
         raise TaskError(
-            f"{folder} holds a finished {saved or 'model'} ({', '.join(found)}) and no weights, so it cannot become a "
-            f"{head} model. "
-            "Choose a task that fits, or a model with safetensors weights."
+            f"{folder} was exported as a {saved or 'model of unknown use'} and holds no weights to build another from, so it "
+            f"cannot become a {head} model. Choose a task that fits it, or a folder with model.safetensors."
         )
-    raise EngineError(
-        f"precision {precision!r} needs {PREBUILT[precision]} or safetensors weights, but {folder} holds only "
-        f"{', '.join(found)}. "
-        "Use precision='auto', or a folder with the weights."
-    )
+    if ready:
+        raise EngineError(
+            f"precision={precision!r} needs {READY[precision]} or model.safetensors, but {folder} holds only "
+            f"{', '.join(path.name for path in ready.values())}. Use precision='auto', or export the model again."
+        )
 
 
 def _torch_engine(folder: Path, head: HeadName, choice: Choice) -> Engine:
     require_torch(f"engine='torch' ({choice.precision})")
     from headway.neural.engine import TorchEngine
 
-    settings: Mapping[str, Any] = {"head": head, "precision": choice.precision, "device": choice.device}
-    found: Engine = TorchEngine.from_pretrained(folder, **settings)
-    return found
+    return TorchEngine.from_pretrained(
+        folder, head=head, precision="bf16" if choice.precision == "bf16" else "fp32", device=choice.device
+    )

@@ -1,8 +1,8 @@
 """A model that is in memory already, such as one that was just trained, as an engine."""
 
+import sys
 from typing import Any
 
-from headway.core.extras import require_torch
 from headway.errors import EngineError, TaskError
 from headway.inference.choice import choose
 from headway.inference.engine import Engine
@@ -12,15 +12,13 @@ from headway.tasks import task as find_task
 
 def engine_in_memory(task: str | None, model: Any, *, engine: str, precision: str) -> tuple[Task, Engine]:
     """The task and the engine for a torch model of Headway's, which stays on its device and goes to evaluation mode."""
-    require_torch("A model in memory")
-    from headway.neural import EncoderModel
-    from headway.neural.engine import TorchEngine
-
-    if not isinstance(model, EncoderModel):
+    if not _is_model(model):
         raise TaskError(
             f"model is of the type {type(model).__name__}. "
             "Give a folder, a shipped model's name, a Hub repository, or a model that Headway made."
         )
+    from headway.neural.engine import TorchEngine
+
     found = find_task(task_for_head(model.head_name) if task is None else task)
     if model.head_name != found.head:
         raise TaskError(
@@ -31,3 +29,8 @@ def engine_in_memory(task: str | None, model: Any, *, engine: str, precision: st
         raise EngineError("engine='onnx' runs models from files. Save the model and name its folder, or leave the engine out.")
     choice = choose(engine="torch", precision=precision, device=None, has_int8=False)
     return found, TorchEngine(model, precision="bf16" if choice.precision == "bf16" else "fp32")
+
+
+def _is_model(model: Any) -> bool:
+    """Whether it is a torch model of Headway's; if that part was never imported, it is not."""
+    return "headway.neural" in sys.modules and isinstance(model, sys.modules["headway.neural"].EncoderModel)

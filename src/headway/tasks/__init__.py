@@ -41,7 +41,9 @@ def task(name: str) -> Task:
     try:
         return _by_name()[name]
     except (KeyError, TypeError):
-        raise TaskError(f"There is no task {name!r}. Known tasks: {', '.join(sorted(_by_name()))}.") from None
+        raise TaskError(
+            f"There is no task {name!r} among those that Headway does. Known tasks: {', '.join(sorted(_by_name()))}."
+        ) from None
 
 
 def task_of(config: ModelConfig) -> str:

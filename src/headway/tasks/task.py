@@ -168,7 +168,9 @@ def check_choices(options: type[TaskOptions], given: Mapping[str, Any]) -> None:
         members = (hint,) if typing.get_origin(hint) is Literal else typing.get_args(hint)
         known = [choice for member in members if typing.get_origin(member) is Literal for choice in typing.get_args(member)]
         if known and name in given and given[name] not in (*known, *([None] if type(None) in members else [])):
-            raise TaskError(f"{name} is {given[name]!r}; known are {', '.join(map(str, known))}.")
+            raise TaskError(
+                f"{name} is {given[name]!r}, which is no choice of this task's; known are {', '.join(map(str, known))}."
+            )
 
 
 def check_count(name: str, value: Any) -> None:

@@ -1,0 +1,197 @@
+"""From a model's name to an engine: which file runs, what is built and kept, and what is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from headway.checkpoints import load_config
+from headway.core.batching import TokenSequence
+from headway.errors import CheckpointError, ConfigError, EngineError, TaskError, WeightError
+from headway.inference import OnnxEngine, load_engine
+from headway.inference.engine import checked_threads, unpadded, usable_cores
+from headway.inference.loading import build_cached, ready_files
+
+SEQUENCES = [TokenSequence([2, 7, 31, 3]), TokenSequence([2, 3]), TokenSequence([2, 9, 3, 11, 3], [0, 0, 0, 1, 1])]
+
+
+@pytest.fixture
+def folder(model_folder):
+    return model_folder("sequence-classification")
+
+
+@pytest.fixture
+def exported(model_folder, tmp_path, cache):
+    """A folder with graphs and no weights, as ``headway export`` leaves it."""
+    source, target = model_folder("sequence-classification"), tmp_path / "exported"
+    shutil.copytree(source, target)
+    config = load_config(source)
+    for precision, name in (("fp32", "model.onnx"), ("int8", "model_int8.onnx")):
+        shutil.copy(build_cached(source, config, head="sequence-classification", precision=precision), target / name)
+    (target / "model.safetensors").unlink()
+    return target
+
+
+def logits(engine):
+    return np.stack([found["logits"] for found in engine.run(SEQUENCES)])
+
+
+def kept(cache):
+    return sorted((cache / "graphs").iterdir())
+
+
+def test_a_graph_is_built_once_and_kept(folder, cache, monkeypatch):
+    first, where = load_engine(folder, head="sequence-classification")
+    assert where == folder
+    (path,) = kept(cache)
+    assert first.model == path
+    monkeypatch.setattr("headway.inference.loading._build", None)  # a second build would fail
+    again, _ = load_engine(folder, head="sequence-classification")
+    np.testing.assert_array_equal(logits(first), logits(again))
+
+
+def test_other_weights_settings_head_or_precision_are_other_graphs(folder, model_folder, cache):
+    load_engine(folder, head="sequence-classification")
+    load_engine(folder, head="base")
+    load_engine(folder, head="sequence-classification", precision="int8")
+    load_engine(model_folder("sequence-classification", seed=1), head="sequence-classification")
+    assert len(kept(cache)) == 4
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"hidden_act": "relu"}))
+    load_engine(folder, head="sequence-classification")
+    assert len(kept(cache)) == 5
+
+
+def test_a_folders_place_does_not_matter_only_what_is_in_it(folder, tmp_path, cache):
+    load_engine(folder, head="base")
+    load_engine(shutil.copytree(folder, tmp_path / "elsewhere"), head="base")
+    assert len(kept(cache)) == 1
+
+
+def test_changed_weights_are_seen_even_where_size_and_time_are_the_same(folder, model_folder, cache):
+    engine, _ = load_engine(folder, head="sequence-classification")
+    shutil.copy2(model_folder("sequence-classification", seed=5) / "model.safetensors", folder / "model.safetensors")
+    other, _ = load_engine(folder, head="sequence-classification")
+    assert not np.allclose(logits(engine), logits(other))
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_the_model_runs(folder, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.warns(UserWarning, match="could not be kept in .* Set HEADWAY_CACHE to a folder that can be written"):
+        engine, _ = load_engine(folder, head="sequence-classification")
+    assert isinstance(engine.model, bytes)
+    assert logits(engine).shape == (3, 5)
+
+
+def test_int8_is_built_where_it_is_asked_for(folder, cache):
+    exact, _ = load_engine(folder, head="sequence-classification", precision="fp32")
+    small, _ = load_engine(folder, head="sequence-classification", precision="int8")
+    assert (exact.precision, small.precision) == ("fp32", "int8")
+    assert small.model.stat().st_size < 0.6 * exact.model.stat().st_size  # a tiny model is mostly nodes
+    assert 0 < np.abs(logits(exact) - logits(small)).mean() < 0.05 * np.abs(logits(exact)).max()
+
+
+@pytest.mark.parametrize(
+    ("precision", "file"), [("auto", "model_int8.onnx"), ("int8", "model_int8.onnx"), ("fp32", "model.onnx")]
+)
+def test_exported_graphs_are_used_as_they_are(exported, precision, file):
+    engine, _ = load_engine(exported, head="sequence-classification", precision=precision)
+    assert engine.model == exported / file
+    assert logits(engine).shape == (3, 5)
+
+
+def test_weights_win_over_an_export_with_another_head(exported, folder):
+    shutil.copy(folder / "model.safetensors", exported)
+    engine, _ = load_engine(exported, head="base")
+    assert engine.model.parent.name == "graphs"
+    assert engine.precision == "fp32"
+
+
+def test_an_export_alone_cannot_become_another_head(exported):
+    with pytest.raises(
+        TaskError, match=r"was exported as a sequence-classification and holds no weights .* become a masked-lm model"
+    ):
+        load_engine(exported, head="masked-lm")
+
+
+def test_an_export_alone_has_only_its_own_precision(exported):
+    (exported / "model.onnx").unlink()
+    with pytest.raises(EngineError, match=r"precision='fp32' needs model.onnx or model.safetensors, but .* only model_int8.onnx"):
+        load_engine(exported, head="sequence-classification", precision="fp32")
+
+
+def test_graphs_that_others_wrote_are_left_alone(folder, cache):
+    (folder / "model.onnx").write_bytes(b"\x08\x07\x12\x07pytorch" + b"\0" * 100)
+    assert ready_files(folder) == {}
+    engine, _ = load_engine(folder, head="sequence-classification")
+    assert engine.model.parent == cache / "graphs"
+
+
+def test_a_damaged_export_says_so_when_it_runs(exported):
+    content = (exported / "model_int8.onnx").read_bytes()
+    (exported / "model_int8.onnx").write_bytes(content[: len(content) // 2])
+    engine, _ = load_engine(exported, head="sequence-classification")
+    with pytest.raises(CheckpointError, match=r"model_int8\.onnx could not be loaded as an ONNX model"):
+        logits(engine)
+
+
+@pytest.mark.parametrize("engine", ["onnx", pytest.param("torch", marks=pytest.mark.train)])
+@pytest.mark.parametrize("head", ["sequence-classification", "masked-lm"])
+def test_a_model_without_the_head_is_never_given_a_random_one(model_folder, cache, engine, head):
+    with pytest.raises(WeightError, match=r"classifier\.weight|cls\.predictions"):
+        load_engine(model_folder("base"), head=head, engine=engine)
+
+
+def test_a_folder_without_weights_or_config_is_refused(folder, tmp_path, cache):
+    (folder / "model.safetensors").rename(tmp_path / "away")
+    with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+        load_engine(folder, head="sequence-classification")
+    (folder / "config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"has no config\.json"):
+        load_engine(folder, head="sequence-classification")
+
+
+def test_truncated_weights_are_refused_and_nothing_is_kept(folder, cache):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError):
+        load_engine(folder, head="sequence-classification")
+    assert not (cache / "graphs").exists() or not kept(cache)
+
+
+def test_lone_and_many_batches_have_sessions_of_their_own_made_when_needed(folder, cache):
+    engine, _ = load_engine(folder, head="sequence-classification", threads=2)
+    assert isinstance(engine, OnnxEngine)
+    assert engine._sessions == {}
+    alone = engine.run(SEQUENCES, alone=True)
+    assert list(engine._sessions) == [2]
+    for one, other in zip(alone, engine.run(SEQUENCES), strict=True):
+        np.testing.assert_allclose(one["logits"], other["logits"], atol=1e-5)
+    assert sorted(engine._sessions) == [1, 2]
+    assert engine.run([]) == []
+
+
+def test_outputs_have_no_padding(model_folder, cache):
+    engine, _ = load_engine(model_folder("base"), head="base")
+    found = engine.run(SEQUENCES)
+    assert [one["last_hidden_state"].shape for one in found] == [(4, 28), (2, 28), (5, 28)]
+    assert [one["pooler_output"].shape for one in found] == [(28,)] * 3
+    for one, sequence in zip(found, SEQUENCES, strict=True):
+        np.testing.assert_allclose(engine.run([sequence])[0]["last_hidden_state"], one["last_hidden_state"], atol=1e-5)
+
+
+def test_unpadded_by_hand():
+    outputs = {"states": np.arange(12).reshape(2, 3, 2), "logits": np.array([[1, 2], [3, 4]])}
+    first, second = unpadded(outputs, [3, 1])
+    assert first["states"].tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert second["states"].tolist() == [[6, 7]]
+    assert [first["logits"].tolist(), second["logits"].tolist()] == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
+def test_threads_are_a_count(threads):
+    with pytest.raises(ConfigError, match=r"threads is .*, but it counts threads"):
+        checked_threads(threads)
+    assert usable_cores() >= 1
