@@ -100,11 +100,7 @@ def test_half_of_a_pair_that_is_no_text_is_refused(model_folder, monkeypatch, tm
 
 
 def test_a_wrong_task_name_lists_the_right_ones():
-    with pytest.raises(
-        TaskError,
-        match=r"There is no task 'sentiment_analysis' among those that Headway does\. Known tasks:
-        .*fill-mask.*sentiment-analysis",
-    ):
+    with pytest.raises(TaskError, match=r"There is no task 'sentiment_analysis' among .*: .*fill-mask.*sentiment-analysis"):
         pipeline("sentiment_analysis")
 
 
