@@ -2,8 +2,8 @@
 
     python benchmarks/classification.py --data DATA
 
-DATA holds ``glue/sst2/validation.jsonl`` and ``vocab/bert-base-uncased/vocab.txt``. All systems run the same weights, which are random:
-speed does not depend on them. Each has a process of its own; they take turns within one run.
+DATA holds ``glue/sst2/validation.jsonl`` and ``vocab/bert-base-uncased/vocab.txt``. All systems run the same weights, which are
+random: speed does not depend on them. Each has a process of its own; they take turns within one run.
 """
 
 import argparse
@@ -29,30 +29,27 @@ def make_model(folder: Path, data: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def transformers_default(folder: str, texts: list[str]) -> Callable[[], Any]:
+def transformers_default(folder: str) -> Callable[[list[str]], Any]:
     """The pipeline as people call it."""
     from transformers import pipeline
 
-    classify = pipeline("text-classification", model=folder)
-    return lambda: classify(texts)
+    return pipeline("text-classification", model=folder)
 
 
-def transformers_tuned(folder: str, texts: list[str]) -> Callable[[], Any]:
+def transformers_tuned(folder: str) -> Callable[[list[str]], Any]:
     """The best that its options give here: bfloat16, batches of 32, texts sorted by hand."""
     import torch
     from transformers import pipeline
 
     classify = pipeline("text-classification", model=folder, dtype=torch.bfloat16)
-    in_order = sorted(texts, key=len)
-    return lambda: classify(in_order, batch_size=32)
+    return lambda texts: classify(sorted(texts, key=len), batch_size=32)
 
 
-def headway(folder: str, texts: list[str], precision: str) -> Callable[[], Any]:
+def headway(folder: str, precision: str) -> Callable[[list[str]], Any]:
     """The pipeline as people call it, in one precision."""
     from headway import pipeline
 
-    classify = pipeline("text-classification", model=folder, precision=precision)
-    return lambda: classify(texts)
+    return pipeline("text-classification", model=folder, precision=precision)
 
 
 def main() -> None:
@@ -67,17 +64,18 @@ def main() -> None:
         make_model(Path(name), options.data)
         limit = gigaflops()
         systems = [
-            System("transformers", transformers_default, name, texts),
-            System("transformers, bf16, sorted, batches of 32", transformers_tuned, name, texts),
-            System("Headway fp32", headway, name, texts, "fp32"),
-            System("Headway INT8", headway, name, texts, "int8"),
+            System("transformers", transformers_default, name, items=texts),
+            System("transformers, bf16, sorted, batches of 32", transformers_tuned, name, items=texts),
+            System("Headway fp32", headway, name, "fp32", items=texts),
+            System("Headway INT8", headway, name, "int8", items=texts),
         ]
         times = rounds(systems, options.rounds)
         for system in systems:
             system.close()
     base = times["transformers"]
     rows = [
-        [system, f"{len(texts) / statistics.median(seconds):.0f}", f"{median_ratio(base, seconds):.1f}×"] for system, seconds in times.items()
+        [system, f"{len(texts) / statistics.median(seconds):.0f}", f"{median_ratio(base, seconds):.1f}×"]
+        for system, seconds in times.items()
     ]
     result = {
         "title": f"Classifying the {len(texts)} SST-2 validation sentences, BERT-base size",

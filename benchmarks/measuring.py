@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -16,13 +15,13 @@ RESULTS = Path(__file__).parent / "results"
 
 
 class System:
-    """One contestant in a process of its own: made once, then told to do its work as often as asked."""
+    """One contestant in a process of its own: made once, then given the same items as often as asked."""
 
-    def __init__(self, name: str, make: Callable[..., Callable[[], Any]], *arguments: Any) -> None:
+    def __init__(self, name: str, make: Callable[..., Callable[[list[Any]], Any]], *arguments: Any, items: list[Any]) -> None:
         self.name = name
         context = multiprocessing.get_context("spawn")
         self._here, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(there, make, arguments), daemon=True)
+        self._process = context.Process(target=_serve, args=(there, make, arguments, items), daemon=True)
         self._process.start()
         assert self._here.recv() == "ready", f"{name} could not be started"
 
@@ -37,13 +36,17 @@ class System:
         self._process.join()
 
 
-def _serve(there: Any, make: Callable[..., Callable[[], Any]], arguments: tuple[Any, ...]) -> None:
+WARM_UP = 64
+"""Items that each system handles before its time counts."""
+
+
+def _serve(there: Any, make: Callable[..., Callable[[list[Any]], Any]], arguments: tuple[Any, ...], items: list[Any]) -> None:
     work = make(*arguments)
-    work()  # warm up
+    work(items[:WARM_UP])
     there.send("ready")
     while there.recv() == "go":
         start = time.perf_counter()
-        work()
+        work(items)
         there.send(time.perf_counter() - start)
 
 
@@ -96,10 +99,11 @@ def gigaflops(*, size: int = 1536, seconds: float = 1.0) -> float:
 
 def machine() -> str:
     """The processor and its cores, without a name that says where it stands."""
-    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
-    flags = Path("/proc/cpuinfo").read_text()
-    extensions = [name for flag, name in (("avx512_vnni", "AVX-512 VNNI"), ("avx512_bf16", "AVX-512 BF16"), ("amx_tile", "AMX")) if flag in flags]
-    return f"{multiprocessing.cpu_count()} cores of {model or platform.machine()} ({', '.join(extensions) or 'AVX2 or less'})"
+    facts = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    model = next((line.split(":")[1].strip() for line in facts.splitlines() if line.startswith("model name")), platform.machine())
+    known = {"avx512_vnni": "AVX-512 VNNI", "avx512_bf16": "AVX-512 BF16", "amx_tile": "AMX"}
+    found = [name for flag, name in known.items() if flag in facts]
+    return f"{multiprocessing.cpu_count()} cores of {model} ({', '.join(found) or 'AVX2 or less'})"
 
 
 def write_result(name: str, result: Mapping[str, Any]) -> None:
@@ -112,8 +116,3 @@ def write_result(name: str, result: Mapping[str, Any]) -> None:
     values = {**result, "machine": machine(), "versions": versions}
     (RESULTS / f"{name}.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     print(f"Wrote {RESULTS / name}.json")
-
-
-def peak_memory_mb() -> float:
-    """This process's largest resident memory so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -11,7 +11,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from measuring import fresh_process, write_result
+from measuring import fresh_process, median_ratio, write_result
 
 TEXT = "I love this product!"
 NOTHING = "pass"
@@ -55,9 +55,7 @@ def main() -> None:
     seconds = {what: [figure[0] for figure in figures] for what, figures in found.items()}
     memory = {what: [figure[1] for figure in figures] for what, figures in found.items()}
     rows = [[what, f"{1000 * statistics.median(seconds[what]):.0f}", f"{statistics.median(memory[what]):.0f}"] for what in codes]
-    ratio = statistics.median(
-        theirs / ours for theirs, ours in zip(seconds["transformers, first answer"], seconds["Headway, first answer"], strict=True)
-    )
+    ratio = median_ratio(seconds["transformers, first answer"], seconds["Headway, first answer"])
     rows.append(["transformers / Headway, first answer", f"{ratio:.1f}×", ""])
     for row in rows:
         print(*row, sep="\t")

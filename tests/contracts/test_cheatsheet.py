@@ -23,7 +23,7 @@ outputs = model(**inputs)
 predictions = outputs.logits.argmax(dim=-1)
 
 import json
-print(json.dumps({"shape": list(outputs.logits.shape), "predictions": predictions.tolist(), "inputs": list(inputs["input_ids"].shape)}))
+print(json.dumps({"shape": outputs.logits.shape, "predictions": predictions.tolist(), "inputs": inputs["input_ids"].shape}))
 """
 
 TRAINING = """
