@@ -128,6 +128,7 @@ def test_special_tokens_that_only_the_settings_name_are_recognised_in_text(saved
     loaded = AutoTokenizer.from_pretrained(saved)
     assert loaded.tokenize("unfoxdogs") == ["un", "fox", "dog", "s"]
     assert loaded.bos_token == "dog"
+    assert loaded("fox dog").offsets()[1:3] == [(0, 3), (3, 7)]  # lstrip takes the space too
     assert {"fox", "dog"} <= set(loaded.all_special_tokens)
     assert loaded.decode(loaded.encode("lazy fox dog"), skip_special_tokens=True) == "lazy"
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from tokenizers.processors import TemplateProcessing
 
 from headway.core.batching import TokenSequence
 from headway.errors import InputError, MissingExtraError
@@ -81,6 +82,22 @@ def test_sequences_for_models_equal_the_call(tokenizer, max_length):
         for ids, types in zip(double.input_ids, double.token_type_ids, strict=True)
     ]
     assert tokenizer.encode_sequences(texts, add_special_tokens=False)[0].ids == tokenizer.encode(FOX, add_special_tokens=False)
+
+
+def test_sequences_for_models_lose_the_side_that_the_tokenizer_says(saved):
+    tokenizer = AutoTokenizer.from_pretrained(saved, truncation_side="left")
+    whole = tokenizer(FOX).input_ids
+    assert tokenizer.encode_sequences([FOX], max_length=5) == [TokenSequence([2, *whole[-4:]], None)]
+
+
+def test_pairs_of_a_tokenizer_without_types_have_none(tokenizer):
+    """Its frame is all zeros, as RoBERTa's."""
+    backend = tokenizer.backend
+    backend.post_processor = TemplateProcessing(single="[CLS] $A", pair="[CLS] $A [CLS] $B:0", special_tokens=[("[CLS]", 2)])
+    untyped = Tokenizer.from_tokenizers(backend)
+    assert [sequence.type_ids for sequence in untyped.encode_sequences(["fox", FOX], ["dog", FOX], max_length=7)] == [None, None]
+    backend.post_processor = TemplateProcessing(single="[CLS] $A:1", pair="[CLS] $A $B:1", special_tokens=[("[CLS]", 2)])
+    assert Tokenizer.from_tokenizers(backend).encode_sequences(["fox", ""])[0].type_ids == [0, 1]
 
 
 def test_words_that_the_caller_split_keep_their_numbers(tokenizer):
