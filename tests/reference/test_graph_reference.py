@@ -1,4 +1,4 @@
-"""ONNX graphs against transformers: equal outputs in fp32 for every head, odd shapes, masks and pairs; the real MiniLM in INT8."""
+"""ONNX graphs against transformers: equal in fp32 for every head, odd shapes, masks and pairs; the real MiniLM near in INT8."""
 
 import json
 
