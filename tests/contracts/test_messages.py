@@ -49,7 +49,7 @@ def test_messages_are_whole_sentences_that_go_beyond_the_trouble():
     """What is wrong is one clause; why it matters or how to mend it takes another. A value may close a message."""
     texts = [(where, fixed_text(message)) for where, _, message in raised()]
     whole = (".", "…", "?")
-    short = [(where, text) for where, text in texts if text is not None and (len(text) < 50 or not text.endswith(whole))]
+    short = [(where, text) for where, text in texts if text is not None and (len(text) < 40 or not text.endswith(whole))]
     assert not short
 
 

@@ -5,7 +5,9 @@ Nothing is imported before it is asked for: the overview looks at the commands, 
 
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from headway import __version__
 from headway.cli.command import Command
@@ -18,7 +20,8 @@ COMMANDS = "headway.cli.commands"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; the exit status: 0 done, 1 refused or failed, 2 misused, 130 interrupted, 141 nobody reads on."""
     try:
-        status = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        with _warnings_as_notes():
+            status = _dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains again at exit
@@ -28,6 +31,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain("stopped from the keyboard.", status=130)
     return status
+
+
+@contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """Warnings as one line each, without the place in the code that they come from."""
+    usual = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"headway: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _dispatch(arguments: list[str]) -> int:
