@@ -120,11 +120,9 @@ def test_what_goes_wrong_is_one_line_and_a_status(capsys, words, status, said):
 
 
 def test_a_warning_is_one_line_and_no_reason_to_stop():
-    code = (
-        "import headway.cli.main as m, warnings; m.overview = lambda: warnings.warn('A setting goes.') or 'went'; m.main(['-h'])"
-    )
+    code = "import headway.cli.main as m, warnings; m.overview = lambda: warnings.warn('It goes.') or 'went'; m.main(['-h'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("went\n", "headway: A setting goes.\n")
+    assert (done.stdout, done.stderr) == ("went\n", "headway: It goes.\n")
 
 
 def test_misuse_of_a_flag_is_status_two(capsys):
