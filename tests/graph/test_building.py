@@ -9,7 +9,7 @@ import pytest
 from headway.architecture import weight_shapes
 from headway.core.batching import TokenSequence
 from headway.core.padding import padded
-from headway.errors import ConfigError, WeightError
+from headway.errors import ConfigError, EngineError, WeightError
 from headway.families import family
 from headway.graph import GRAPH_VERSION, Session, build_graph
 from headway.graph.parity import answers_of
@@ -136,6 +136,13 @@ def test_a_missing_or_misshapen_weight_is_named(made):
         build_graph(architecture, {name: array for name, array in weights.items() if name != "layers.1.feed_forward.up.bias"})
     with pytest.raises(WeightError, match=r"^pooler\.dense\.weight has the shape \(28, 3\), .*\(28, 28\)"):
         build_graph(architecture, {**weights, "pooler.dense.weight": np.ones((28, 3), np.float32)})
+
+
+def test_weights_that_no_onnx_file_holds_are_refused(tiny_config):
+    architecture = family("bert").architecture(tiny_config.replace(vocab_size=20_000_000), "base")
+    weights = {name: np.broadcast_to(np.float32(1), shape) for name, shape in weight_shapes(architecture).items()}
+    with pytest.raises(EngineError, match=r"2\.2 GB in fp32, more than the 2 GB .* engine='torch'"):
+        build_graph(architecture, weights)
 
 
 def test_an_unknown_precision_is_refused(made):

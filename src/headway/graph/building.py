@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import headway
 from headway.architecture import Architecture, weight_shapes
 from headway.core.batching import TokenSequence
-from headway.errors import ConfigError, WeightError
+from headway.errors import ConfigError, EngineError, WeightError
 from headway.graph.calibration import measure_readings, random_sequences
 from headway.graph.heads import write_graph
 from headway.graph.precision import Float32, Int8, Precision, Weights
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PrecisionName: TypeAlias = Literal["fp32", "int8"]
 PRECISIONS: tuple[PrecisionName, ...] = ("fp32", "int8")
+LARGEST = 2**31 - 2**24
+"""Bytes of weights that an ONNX file holds; it is one protobuf message, and that counts its bytes in 31 bits."""
 
 
 def build_graph(
@@ -53,7 +55,7 @@ def _readings(architecture: Architecture, weights: Weights, calibration: Sequenc
 
 
 def check_weights(architecture: Architecture, weights: Weights) -> None:
-    """Refuse weights that are missing or misshapen."""
+    """Refuse weights that are missing or misshapen, or too many for a file."""
     for name, shape in weight_shapes(architecture).items():
         found = weights[name].shape if name in weights else None
         if found != shape:
@@ -62,3 +64,8 @@ def check_weights(architecture: Architecture, weights: Weights) -> None:
                 f"{name} {trouble}, but this architecture needs it with the shape {shape}. "
                 "Load the weights with headway.checkpoints.load_checkpoint and this architecture's head."
             )
+    if (size := sum(array.nbytes for array in weights.values())) > LARGEST:
+        raise EngineError(
+            f"The weights are {size / 1e9:.1f} GB in fp32, more than the 2 GB that one ONNX file holds, and INT8 is measured "
+            "against fp32. Use engine='torch' for this model."
+        )

@@ -18,7 +18,9 @@ Dimensions: TypeAlias = tuple[str | int, ...]
 """A shape, with names for what varies."""
 
 CONTRIB = "com.microsoft"
-CONTRIB_OPERATORS = frozenset({"MultiHeadAttention", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QGemm"})
+CONTRIB_OPERATORS = frozenset(
+    "BiasGelu DynamicQuantizeMatMul MatMulIntegerToFloat MultiHeadAttention QGemm SkipLayerNormalization".split()
+)
 
 
 class GraphWriter:
