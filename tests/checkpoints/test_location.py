@@ -79,13 +79,16 @@ def test_a_save_that_was_interrupted_after_its_commit_is_finished_first(model):
     assert not committed.exists()
 
 
-def test_a_save_that_cannot_be_finished_is_an_error_that_says_who_can(model):
+def test_a_save_that_cannot_be_finished_is_an_error_that_says_who_can(model, monkeypatch):
     committed = model / COMMITTED
     committed.mkdir()
     (committed / "config.json").write_text("{}")
     (committed / ".plan.json").write_text('{"brings": ["config.json"], "replaces": []}')
-    (model / "config.json").unlink()
-    (model / "config.json").mkdir()  # stands for whatever the system refuses
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr("os.replace", refuse)
     with pytest.raises(
         CheckpointError, match=r"has to be finished before the model is whole, which failed.*a user who may write there"
     ):
