@@ -153,6 +153,12 @@ def test_a_lone_text_runs_in_the_callers_thread_with_all_cores():
     assert (engine.alone, engine.threads) == ([True], {threading.current_thread().name})
 
 
+def test_two_texts_are_shared_out_though_they_would_fit_one_batch():
+    engine = FakeEngine(token_budget=12, workers=2)
+    answers([4, 9], engine)
+    assert engine.batches == [[5], [5]]
+
+
 def test_many_texts_run_on_as_many_workers_as_the_engine_likes():
     engine = FakeEngine(workers=3, seconds=0.002)
     answers(list(range(1, 200)), engine)
@@ -239,6 +245,7 @@ def test_a_consumer_that_stops_early_leaves_no_threads_and_no_work_behind():
     next(found)
     found.close()
     done = len(engine.batches)
+    assert done < 30  # of the more than 40 that two windows make
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("headway-batch")]
     time.sleep(0.02)
     assert len(engine.batches) == done

@@ -59,7 +59,7 @@ def counted(labels: Counter[str]) -> str:
 
 @contextmanager
 def _json_writer(path: Path) -> Iterator[Write]:
-    with atomic_file(path) as draft, draft.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+    with atomic_file(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as file:
 
         def write(item: Any, answer: Any) -> None:
             row = _cells(item) | (dict(answer[0]) if _is_one_label(answer) else {"answers": answer})

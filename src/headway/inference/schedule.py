@@ -153,7 +153,7 @@ class _Workers:
         under_way = deque([self.submit(first, others=not last)])
         for window in windows:
             under_way.append(self.submit(encode_each(window.items, self.prepared), others=True))
-            if len(under_way) == WINDOWS_AT_ONCE:
+            if len(under_way) >= WINDOWS_AT_ONCE:
                 yield from _in_order(under_way.popleft())
         while under_way:
             yield from _in_order(under_way.popleft())
