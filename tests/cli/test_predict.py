@@ -125,6 +125,22 @@ def test_several_labels_are_columns_in_csv_and_a_list_in_json(capsys, model, tmp
     assert [set(one) for one in json.loads((tmp_path / "a.jsonl").read_text())["answers"]] == [{"label", "score"}] * 2
 
 
+def test_other_tasks_answers_are_written_as_json_in_one_column(capsys, model_folder, cache_folder, tmp_path):
+    predict(capsys, "good", "--output", tmp_path / "a.csv", "--model", model_folder("base"), "--task", "sentence-embeddings")
+    with (tmp_path / "a.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["text"], len(json.loads(row["answers"]))) == ("good", 28)
+
+
+def test_answers_of_several_forms_do_not_fit_one_csv(capsys, model_folder, cache_folder, tmp_path):
+    texts, model = ["a [MASK]", "[MASK] or [MASK]"], model_folder("masked-lm")
+    status, _, err = predict(capsys, *texts, "--output", tmp_path / "a.csv", "--model", model)
+    assert status == 1
+    assert "The answers do not all have the same columns" in err
+    assert "Write .jsonl instead of .csv" in err
+    assert predict(capsys, *texts, "--output", tmp_path / "a.jsonl", "--model", model)[0] == 0
+
+
 def test_without_output_a_file_is_answered_on_the_screen_and_summed_up_beside(capsys, model, expected, tmp_path):
     _, out, err = predict(capsys, "--file", write_texts(tmp_path / "texts.txt"), "--model", model)
     assert [line.split("  ")[0] for line in out.splitlines()] == [label for label, _ in expected]

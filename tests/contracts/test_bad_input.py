@@ -92,6 +92,11 @@ def test_a_mapping_that_is_no_pair_is_refused(ready, item):
         ready(item)
 
 
+def test_a_text_under_its_name_is_that_text(ready):
+    text = text_for(ready, "good")
+    assert ready([{"text": text}, text_for(ready, "bad")]) == ready([text, text_for(ready, "bad")])
+
+
 def test_half_of_a_pair_that_is_no_text_is_refused(model_folder, monkeypatch, tmp_path):
     monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path))
     ready = pipeline("text-classification", model_folder("sequence-classification"))

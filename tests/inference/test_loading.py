@@ -1,6 +1,7 @@
 """From a model's name to an engine: which file runs, what is built and kept, and what is refused."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -10,6 +11,7 @@ from headway.checkpoints import load_config
 from headway.core.batching import TokenSequence
 from headway.errors import CheckpointError, ConfigError, EngineError, TaskError, WeightError
 from headway.inference import OnnxEngine, load_engine
+from headway.inference.cache import content_hash
 from headway.inference.engine import checked_threads, unpadded, usable_cores
 from headway.inference.loading import build_cached, ready_files
 
@@ -83,6 +85,13 @@ def test_a_cache_that_cannot_be_written_is_said_and_the_model_runs(folder, tmp_p
         engine, _ = load_engine(folder, head="sequence-classification")
     assert isinstance(engine.model, bytes)
     assert logits(engine).shape == (3, 5)
+
+
+def test_hashes_that_cannot_be_remembered_are_made_again_in_silence(folder, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path / "file" / "cache"))
+    os.utime(folder / "model.safetensors", (1, 1))
+    assert len({content_hash(folder / "model.safetensors") for _ in range(2)}) == 1
 
 
 def test_int8_is_built_where_it_is_asked_for(folder, cache):

@@ -84,6 +84,12 @@ def test_options_of_a_call_win_over_those_of_the_pipeline(classifier, model_fold
     assert len(two(TEXTS[:1])[0]) == 2
 
 
+def test_sentiment_analysis_needs_no_model_named(classifier, model_folder, monkeypatch, cache):
+    folder = model_folder("sequence-classification", num_labels=3)
+    monkeypatch.setattr("headway.checkpoints.location.shipped_models", lambda: {"sentiment": folder})
+    same(pipeline("sentiment-analysis")(TEXTS), classifier(TEXTS))
+
+
 def test_without_a_task_it_is_the_models_own(model_folder, cache):
     for head, expected in (
         ("sequence-classification", "text-classification"),

@@ -37,8 +37,6 @@ def shown(item: Any, answer: Any) -> str:
     """An answer and its text for the screen; several answers to one text on as many lines."""
     if _is_vector(answer):
         return json.dumps(answer)
-    if isinstance(answer, Mapping):
-        answer = [answer]
     if all(isinstance(one, Mapping) and "label" in one for one in answer):
         return "\n".join(f"{one['label']}  {one['score']:.4f}  {_plain(item)}" for one in answer)
     if all(isinstance(one, Mapping) for one in answer):
