@@ -31,7 +31,9 @@ def expected(minilm_folder, sentences):
         pytest.param({"engine": "torch", "precision": "bf16"}, 0.999, id="torch bf16"),
     ],
 )
-def test_sentence_vectors_are_those_of_sentence_transformers(minilm_folder, sentences, expected, options, least, tmp_path, monkeypatch):
+def test_sentence_vectors_are_those_of_sentence_transformers(
+    minilm_folder, sentences, expected, options, least, tmp_path, monkeypatch
+):
     monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path))
     found = np.array(pipeline("sentence-embeddings", model=str(minilm_folder), **options)(sentences))
     cosines = (found * expected).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)

@@ -21,7 +21,8 @@ class PredictSettings(Config):
     """A folder, a model that ships with Headway, or a Hub repository; by default the shipped model for sentiment-analysis."""
 
     file: Path | None = None
-    """Texts from a file: .txt (one a line), .csv, .tsv or .jsonl, each also with .gz or .xz behind it; ``-`` is standard input."""
+    """Texts from a file: .txt (one a line), .csv, .tsv or .jsonl, each also with .gz or .xz behind it; ``-`` is
+    standard input."""
 
     column: str | None = None
     """The file's column that holds the text; by default the one with a usual name (text, sentence, premise …)."""
