@@ -39,6 +39,8 @@ BUDGET = 384
 ROUNDS = 5
 DOCS = Path(__file__).parents[1] / "docs" / "int8.md"
 Weights = Mapping[str, np.ndarray]
+Part = tuple[slice, float]
+"""Some outputs of a map, and the factor that multiplies them."""
 
 
 class Other:
@@ -47,7 +49,7 @@ class Other:
     def __init__(self, base: Precision, linear: Callable[..., str]) -> None:
         self.rows, self.first_rows, self.scores = base.rows, base.first_rows, base.scores
         self.prepare = lambda writer, states, name: states
-        self.linear = lambda writer, states, name, part=slice(None): linear(writer, states, name, part)
+        self.linear = lambda writer, states, name, part=slice(None), factor=1.0: linear(writer, states, name, (part, factor))
 
 
 class Constants:
@@ -56,24 +58,30 @@ class Constants:
     def __init__(self, weights: Weights) -> None:
         self.weights = weights
 
-    def of(self, writer: GraphWriter, name: str, part: slice) -> tuple[str, str, str]:
+    def of(self, writer: GraphWriter, name: str, part: Part) -> tuple[str, str, str]:
         """Integers, scales and bias."""
-        integers, scales = quantise_rows(self.weights[f"{name}.weight"][part])
+        matrix, offset = map_of(self.weights, name, part)
+        integers, scales = quantise_rows(matrix)
         label = label_of(name, part)
-        bias = writer.constant(f"{label}.bias", self.weights[f"{name}.bias"][part])
+        bias = writer.constant(f"{label}.bias", offset)
         return writer.constant(f"{label}.weight", integers.T), writer.constant(f"{label}.scales", scales), bias
 
 
-def label_of(name: str, part: slice) -> str:
+def map_of(weights: Weights, name: str, part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """A map's matrix and bias."""
+    return weights[f"{name}.weight"][part[0]] * part[1], weights[f"{name}.bias"][part[0]] * part[1]
+
+
+def label_of(name: str, part: Part) -> str:
     """A name for some outputs of a map."""
-    return f"{name}.{part.start}"
+    return f"{name}.{part[0].start}"
 
 
 def dynamic(weights: Weights, base: Precision) -> Other:
     """One range for the whole batch, found anew each time."""
     known = Constants(weights)
 
-    def linear(writer: GraphWriter, states: str, name: str, part: slice) -> str:
+    def linear(writer: GraphWriter, states: str, name: str, part: Part) -> str:
         integers, scales, bias = known.of(writer, name, part)
         return writer.node("DynamicQuantizeMatMul", states, integers, scales, "", bias)
 
@@ -89,7 +97,7 @@ def per_token(weights: Weights, base: Precision) -> Other:
         steps = writer.constant("token.scale", np.float32(1 / 127)), writer.constant("token.zero", np.uint8(128))
         return writer.node("QuantizeLinear", writer.node("Div", states, size), *steps), size
 
-    def linear(writer: GraphWriter, states: str, name: str, part: slice) -> str:
+    def linear(writer: GraphWriter, states: str, name: str, part: Part) -> str:
         if states not in seen:
             seen[states] = divided(writer, states)
         steps, size = seen[states]
@@ -104,7 +112,7 @@ def integers_out(weights: Weights, base: Int8, outputs: Mapping[str, Range]) -> 
     """Static ranges on both sides of each product, as QDQ graphs become when they are loaded: QLinearMatMul."""
     known, seen = Constants(weights), dict[str, str]()
 
-    def linear(writer: GraphWriter, states: str, name: str, part: slice) -> str:
+    def linear(writer: GraphWriter, states: str, name: str, part: Part) -> str:
         span, out = base.readings[name].range, outputs[label_of(name, part)]
         steps = writer.constant(f"{name}.in.scale", span.scale), writer.constant(f"{name}.in.zero", span.zero_point)
         label = label_of(name, part)
@@ -112,7 +120,7 @@ def integers_out(weights: Weights, base: Int8, outputs: Mapping[str, Range]) -> 
         if states not in seen:
             seen[states] = writer.node("QuantizeLinear", states, *steps)
         integers, scales, bias = known.of(writer, name, part)
-        zeros = writer.constant(f"{label}.zeros", np.zeros(weights[f"{name}.weight"][part].shape[0], np.int8))
+        zeros = writer.constant(f"{label}.zeros", np.zeros(len(map_of(weights, name, part)[1]), np.int8))
         product = writer.node("QLinearMatMul", seen[states], *steps, integers, scales, zeros, *result)
         return writer.node("Add", writer.node("DequantizeLinear", product, *result), bias)
 
@@ -123,10 +131,11 @@ def output_ranges(architecture: Architecture, weights: Weights, texts: Sequence[
     """What each linear map gives before its bias, over the texts."""
     base, places = Float32(weights), dict[str, str]()
 
-    def linear(writer: GraphWriter, states: str, name: str, part: slice) -> str:
-        product = writer.node("MatMul", states, writer.constant(label_of(name, part), weights[f"{name}.weight"][part].T))
+    def linear(writer: GraphWriter, states: str, name: str, part: Part) -> str:
+        matrix, bias = map_of(weights, name, part)
+        product = writer.node("MatMul", states, writer.constant(label_of(name, part), matrix.T))
         places[label_of(name, part)] = product
-        return writer.node("Add", product, writer.constant(f"{label_of(name, part)}.bias", weights[f"{name}.bias"][part]))
+        return writer.node("Add", product, writer.constant(f"{label_of(name, part)}.bias", bias))
 
     session = as_session(write_graph(architecture, weights, precision=Other(base, linear), also=places.values))
     spans: dict[str, Range] = {}

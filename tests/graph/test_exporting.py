@@ -121,7 +121,7 @@ def test_the_command_says_what_was_written_where(folder, tmp_path, capsys):
     texts.write_text("the old film was good\n\nthey was not bad !\n", encoding="utf-8")
     assert main(["export", str(folder), "--output", str(tmp_path / "out"), "--calibration", str(texts)]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("Wrote a sequence-classification model in int8 (0.0 MB, ")
+    assert said.startswith("Wrote a sequence-classification model in int8 (0.1 MB, ")
     assert said.endswith(f"% from fp32) to {tmp_path / 'out' / 'model_int8.onnx'}\n")
     assert main(["export", str(folder), "--output", str(tmp_path / "out"), "--precision", "fp32"]) == 0
     assert "of its weights) to" in capsys.readouterr().out

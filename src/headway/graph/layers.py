@@ -3,10 +3,11 @@
 - Addition and LayerNormalization stay two operators: the fused SkipLayerNormalization sums in one dependent chain and takes five
   times as long.
 - Queries, keys and values are three products that share one prepared input: a fused product would have to be split again.
-- MultiHeadAttention takes the padding mask as it is, and works on (batch, sequence, hidden) without transposing outside.
+- Attention is written out: the fused MultiHeadAttention takes a little longer. Queries' weights carry the scale of the scores.
 - Where only the first token's state is read, the last layer computes that token alone: the others serve as keys and values.
 """
 
+import numpy as np
 from onnx import TensorProto
 
 from headway.architecture import Encoder, Layer
@@ -26,10 +27,10 @@ class LayerWriter:
     def encoder(self, encoder: Encoder, *, ids: str, mask: str, types: str, first_only: bool) -> str:
         """The last layer's states; with ``first_only`` those of each text's first token alone, (batch, 1, hidden)."""
         states = self.embeddings(encoder, ids=ids, types=types)
-        keep = self.writer.node("Cast", mask, to=TensorProto.INT32)
+        penalty = self.penalty(mask)
         for index, layer in enumerate(encoder.layers):
             last = index == len(encoder.layers) - 1
-            states = self.layer(layer, states, keep, name=f"layers.{index}", first_only=first_only and last)
+            states = self.layer(layer, states, penalty, name=f"layers.{index}", first_only=first_only and last)
         return states
 
     def embeddings(self, encoder: Encoder, *, ids: str, types: str) -> str:
@@ -42,31 +43,46 @@ class LayerWriter:
         summed = write("Add", write("Add", tokens, kinds), positions)
         return self.norm(summed, "embeddings.norm", eps=encoder.embeddings.norm_eps)
 
-    def layer(self, layer: Layer, states: str, keep: str, *, name: str, first_only: bool) -> str:
+    def layer(self, layer: Layer, states: str, penalty: str, *, name: str, first_only: bool) -> str:
         """One layer: attention and feed-forward, each added to what it read and normalised."""
-        mixed, states = self.attention(layer, states, keep, name=f"{name}.attention", first_only=first_only)
+        mixed, states = self.attention(layer, states, penalty, name=f"{name}.attention", first_only=first_only)
         states = self.norm(self.writer.node("Add", states, mixed), f"{name}.attention_norm", eps=layer.norm_eps)
         changed = self.feed_forward(layer, states, name=f"{name}.feed_forward")
         return self.norm(self.writer.node("Add", states, changed), f"{name}.feed_forward_norm", eps=layer.norm_eps)
 
-    def attention(self, layer: Layer, states: str, keep: str, *, name: str, first_only: bool) -> tuple[str, str]:
+    def attention(self, layer: Layer, states: str, penalty: str, *, name: str, first_only: bool) -> tuple[str, str]:
         """What attention adds to the states, and those states: with ``first_only`` just each text's first."""
-        queries, keys, values = self.projections(states, f"{name}.qkv", first_only=first_only)
-        mixed = self.writer.node("MultiHeadAttention", queries, keys, values, "", keep, num_heads=layer.attention.num_heads)
-        asking = self.first(states) if first_only else states
-        return self.linear(mixed, f"{name}.out"), asking
+        write = self.writer.node
+        queries, keys, values = self.projections(layer, states, f"{name}.qkv", first_only=first_only)
+        chances = write("Softmax", write("Add", write("MatMul", queries, keys), penalty), axis=-1)
+        mixed = write("Transpose", write("MatMul", chances, values), perm=[0, 2, 1, 3])
+        joined = write("Reshape", mixed, self.writer.integers(0, 0, -1))
+        return self.linear(joined, f"{name}.out"), self.first(states) if first_only else states
 
-    def projections(self, states: str, name: str, *, first_only: bool) -> tuple[str, str, str]:
-        """Queries, keys and values of the states; with ``first_only`` the query of each text's first alone."""
-        hidden = self.weights[f"{name}.weight"].shape[1]
-        parts = [slice(start, start + hidden) for start in (0, hidden, 2 * hidden)]
+    def projections(self, layer: Layer, states: str, name: str, *, first_only: bool) -> tuple[str, str, str]:
+        """Queries and values, (batch, heads, sequence, size), and keys, (batch, heads, size, sequence).
+
+        With ``first_only`` the query of each text's first token alone.
+        """
+        hidden, heads = self.weights[f"{name}.weight"].shape[1], layer.attention.num_heads
         prepared = self.precision.prepare(self.writer, states, name)
         asking = self.first(prepared) if first_only else prepared
-        queries, keys, values = (
-            self.precision.linear(self.writer, read, name, part=part)
-            for read, part in zip((asking, prepared, prepared), parts, strict=True)
-        )
-        return queries, keys, values
+
+        def project(read: str, start: int, *, order: list[int], factor: float = 1.0) -> str:
+            part = slice(start * hidden, (start + 1) * hidden)
+            flat = self.precision.linear(self.writer, read, name, part=part, factor=factor)
+            split = self.writer.node("Reshape", flat, self.writer.integers(0, 0, heads, hidden // heads))
+            return self.writer.node("Transpose", split, perm=order)
+
+        queries = project(asking, 0, order=[0, 2, 1, 3], factor=(hidden // heads) ** -0.5)
+        return queries, project(prepared, 1, order=[0, 2, 3, 1]), project(prepared, 2, order=[0, 2, 1, 3])
+
+    def penalty(self, mask: str) -> str:
+        """What scores of keys at padding lose, (batch, 1, 1, sequence): so much that nothing is left of them."""
+        kept = self.writer.node("Cast", mask, to=TensorProto.FLOAT)
+        one, much = (self.writer.constant(f"number.{value:g}", np.array(value, np.float32)) for value in (1.0, 1e9))
+        lost = self.writer.node("Mul", self.writer.node("Sub", kept, one), much)
+        return self.writer.node("Unsqueeze", lost, self.writer.integers(1, 2))
 
     def feed_forward(self, layer: Layer, states: str, *, name: str) -> str:
         """Two linear maps with an activation between."""

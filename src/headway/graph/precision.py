@@ -31,8 +31,8 @@ class Precision(Protocol):
         """The states as the linear map of this name reads them; several maps may share what one call gives."""
         ...
 
-    def linear(self, writer: GraphWriter, prepared: str, name: str, *, part: slice = slice(None)) -> str:
-        """A linear map of prepared states; ``part`` chooses some of its outputs."""
+    def linear(self, writer: GraphWriter, prepared: str, name: str, *, part: slice = slice(None), factor: float = 1.0) -> str:
+        """A linear map of prepared states; ``part`` chooses some of its outputs, which are multiplied by ``factor``."""
         ...
 
     def scores(self, writer: GraphWriter, states: str, *, table: str, bias: str) -> str:
@@ -57,8 +57,8 @@ class Float32:
         self.inputs.setdefault(name, states)
         return states
 
-    def linear(self, writer: GraphWriter, prepared: str, name: str, *, part: slice = slice(None)) -> str:
-        matrix, bias = self.weights[f"{name}.weight"][part], self.weights[f"{name}.bias"][part]
+    def linear(self, writer: GraphWriter, prepared: str, name: str, *, part: slice = slice(None), factor: float = 1.0) -> str:
+        matrix, bias = _map(self.weights, name, part, factor)
         label = _label(name, part)
         product = writer.node("MatMul", prepared, writer.constant(f"{label}.weight", matrix.T))
         return writer.node("Add", product, writer.constant(f"{label}.bias", bias))
@@ -101,10 +101,9 @@ class Int8:
             states = writer.node("Mul", states, writer.constant(f"{name}.input.factor", 1 / reading.divisor))
         return writer.node("QuantizeLinear", states, *self._steps(writer, name))
 
-    def linear(self, writer: GraphWriter, prepared: str, name: str, *, part: slice = slice(None)) -> str:
-        matrix, bias, divisor = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"], self.readings[name].divisor
-        matrix = matrix if divisor is None else matrix * divisor
-        integers, scales = quantise_rows(matrix[part], limit=self.limit)
+    def linear(self, writer: GraphWriter, prepared: str, name: str, *, part: slice = slice(None), factor: float = 1.0) -> str:
+        (matrix, bias), divisor = _map(self.weights, name, part, factor), self.readings[name].divisor
+        integers, scales = quantise_rows(matrix if divisor is None else matrix * divisor, limit=self.limit)
         label = _label(name, part)
         scale, zero_point = self._steps(writer, name)
         return writer.node(
@@ -115,7 +114,7 @@ class Int8:
             writer.constant(f"{label}.weight.scales", scales),
             zero_point,
             "",
-            writer.constant(f"{label}.bias", bias[part]),
+            writer.constant(f"{label}.bias", bias),
         )
 
     def scores(self, writer: GraphWriter, states: str, *, table: str, bias: str) -> str:
@@ -137,6 +136,12 @@ class Int8:
     def _steps(self, writer: GraphWriter, name: str) -> tuple[str, str]:
         found = self.readings[name].range
         return writer.constant(f"{name}.input.scale", found.scale), writer.constant(f"{name}.input.zero", found.zero_point)
+
+
+def _map(weights: Weights, name: str, part: slice, factor: float) -> tuple[np.ndarray, np.ndarray]:
+    """A linear map's matrix, (out, in), and bias."""
+    matrix, bias = weights[f"{name}.weight"][part], weights[f"{name}.bias"][part]
+    return (matrix, bias) if factor == 1.0 else (matrix * factor, bias * factor)
 
 
 def _label(name: str, part: slice) -> str:
