@@ -67,13 +67,17 @@ def median_ratio(slow: list[float], fast: list[float]) -> float:
 
 def fresh_process(code: str, *, environment: Mapping[str, str] | None = None) -> tuple[float, float]:
     """Wall seconds of a new Python that runs the code, and its peak memory in MB, read by itself at its end."""
-    measured = code + "\nimport resource, sys\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=sys.stderr)"
+    # VmHWM, not getrusage: the latter still holds the peak of the process that this one was forked from
+    measured = (
+        code
+        + "\nimport sys\nprint([line.split()[1] for line in open('/proc/self/status') if 'VmHWM' in line][0], file=sys.stderr)"
+    )
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", measured], capture_output=True, text=True, check=False, env=environment)
     seconds = time.perf_counter() - start
     if done.returncode:
         raise SystemExit(done.stderr)
-    return seconds, float(done.stderr.split()[-1])
+    return seconds, float(done.stderr.split()[-1]) / 1024
 
 
 def gigaflops(*, size: int = 1536, seconds: float = 1.0) -> float:
