@@ -26,7 +26,11 @@ def console_lines():
                 yield from ((page, line[2:].split("  #")[0].strip()) for line in block.splitlines() if line.startswith("$ "))
 
 
-HEADWAY = [line for _, line in console_lines() if line.startswith("headway ")]
+TOUR = [
+    f"headway {words}"
+    for words in re.findall(r"^show (.*)$", (ROOT / "scripts" / "tour").read_text(encoding="utf-8"), re.MULTILINE)
+]
+HEADWAY = [*(line for _, line in console_lines() if line.startswith("headway ")), *TOUR]
 SCRIPTS = [line for _, line in console_lines() if line.startswith("scripts/")]
 
 
@@ -44,7 +48,8 @@ def test_scripts_in_the_documentation_are_there_and_executable(line):
 
 
 def test_console_blocks_hold_nothing_that_is_not_checked():
-    assert {line for _, line in console_lines()} == {*HEADWAY, *SCRIPTS}
+    assert {line for _, line in console_lines()} <= {*HEADWAY, *SCRIPTS}
+    assert TOUR
     assert HEADWAY
     assert SCRIPTS
 
@@ -96,3 +101,13 @@ def test_the_readme_python_compiles():
     assert len(blocks) >= 4
     for block in blocks:
         compile(block, "a page", "exec")
+
+
+def test_the_first_python_of_the_readme_gives_what_it_says():
+    first = next(block for language, block in FENCED.findall(PAGES["README.md"]) if language == "python")
+    names = {}
+    exec(compile(first, "README.md", "exec"), names)
+    (answer,) = names["classify"]("I love this product!")
+    assert answer["label"] == "POSITIVE"
+    assert answer["score"] > 0.9
+    assert [found["label"] for found in names["classify"](["A lovely film.", "A waste of time."])] == ["POSITIVE", "NEGATIVE"]
