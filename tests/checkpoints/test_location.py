@@ -109,7 +109,7 @@ def test_no_name_is_an_error_that_says_what_a_name_is(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["./results", "/nowhere/at/all", "a/b/c", "two words", "I love this product! " * 50, "a--b", "owner/", "a\0b"]
+    "name", ["./nowhere", "/nowhere/at/all", "a/b/c", "two words", "I love this product! " * 50, "a--b", "owner/", "a\0b"]
 )
 @pytest.mark.usefixtures("without_network")
 def test_a_name_that_is_neither_a_folder_nor_a_repository_id_is_an_error_that_says_so(name):
