@@ -65,8 +65,7 @@ class PackedAttention(nn.Module):
 def attend(q_NHLK: Tensor, k_NHLK: Tensor, v_NHLK: Tensor, *, mask: Tensor | None, dropout: float) -> Tensor:
     """softmax(QK^T / sqrt(K)) V; ``mask`` is True where a key may be seen.
 
-    Torch's fused kernel everywhere but in bf16 training on a CPU: its backward pass there took 2 to 10 times as long as the
-    plain products'.
+    Torch's fused kernel everywhere but in bf16 training on a CPU, where its backward pass is slower than that of plain products.
     """
     if q_NHLK.device.type != "cpu" or q_NHLK.dtype == torch.float32 or not torch.is_grad_enabled():
         return F.scaled_dot_product_attention(q_NHLK, k_NHLK, v_NHLK, attn_mask=mask, dropout_p=dropout)
