@@ -1,6 +1,7 @@
 """What the benchmarks share: systems in processes of their own, timed in turns within one run, and results as JSON."""
 
 import json
+import math
 import multiprocessing
 import platform
 import statistics
@@ -80,8 +81,8 @@ def fresh_process(code: str, *, environment: Mapping[str, str] | None = None) ->
     return seconds, float(done.stderr.split()[-1]) / 1024
 
 
-def gigaflops(*, size: int = 1536, seconds: float = 1.0) -> float:
-    """This machine's fp32 matrix products through ONNX Runtime with all cores, in 10^9 operations a second."""
+def gigaflops(*, size: int = 1536, seconds: float = 3.0) -> float:
+    """This machine's fp32 matrix products through ONNX Runtime with all cores, in 10^9 operations a second: the best product."""
     import numpy as np
     import onnxruntime
     from onnx import TensorProto, helper
@@ -94,11 +95,12 @@ def gigaflops(*, size: int = 1536, seconds: float = 1.0) -> float:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     session.run(None, {"a": weights})
-    start, products = time.perf_counter(), 0
+    start, best = time.perf_counter(), math.inf
     while time.perf_counter() - start < seconds:
+        began = time.perf_counter()
         session.run(None, {"a": weights})
-        products += 1
-    return 2 * size**3 * products / (time.perf_counter() - start) / 1e9
+        best = min(best, time.perf_counter() - began)
+    return 2 * size**3 / best / 1e9
 
 
 def machine() -> str:
