@@ -63,6 +63,30 @@ def refusal(capsys, *words):
     return capsys.readouterr().err
 
 
+@dataclass(frozen=True, kw_only=True)
+class Quiet(Config):
+    """A command without arguments of its own."""
+
+    loud: bool | str = False
+    """Whether to shout, or what."""
+
+
+def test_a_yes_or_no_that_may_be_text_takes_the_word():
+    quiet = Command(summary="Does it.", settings=Quiet, run=print)
+    assert [parse(quiet, ["--loud", word], program="p").loud for word in ("true", "false", "hey")] == [True, False, "hey"]
+
+
+def test_what_nobody_takes_is_named(capsys):
+    with pytest.raises(SystemExit):
+        parse(Command(summary="Does it.", settings=Quiet, run=print), ["more"], program="headway it")
+    assert "nothing is expected after the arguments above, but 'more' came." in capsys.readouterr().err
+
+
+def test_null_in_a_file_is_the_missing_value_where_there_may_be_one(tmp_path):
+    (tmp_path / "settings.json").write_text('{"top_k": null}')
+    assert read("t", "--model", "m", "--config", str(tmp_path / "settings.json")).top_k is None
+
+
 def test_defaults_are_those_of_the_dataclass():
     assert read("good", "--model", "m") == Settings(texts=("good",), model="m")
 
@@ -115,6 +139,9 @@ def test_a_file_fills_in_what_is_not_typed(tmp_path):
         pytest.param({"seed": True}, "gives seed as true, but it takes a whole number", id="truth is no number"),
         pytest.param({"engine": "torhc"}, 'gives engine as "torhc", but it takes auto | onnx', id="no such choice"),
         pytest.param({"sizes": [1, "x"]}, "but it takes a whole number", id="wrong item"),
+        pytest.param({"sizes": 3}, "gives sizes as 3, but it takes a list of a whole number", id="no list"),
+        pytest.param({"span": [0.5]}, "gives span as [0.5], but it takes a list of 2 times a number", id="too few"),
+        pytest.param({"save": "often"}, 'gives save as "often", but it takes never or a whole number', id="neither of two"),
         pytest.param({"seed": None}, "gives seed as null", id="null where a value is needed"),
         pytest.param(["seed"], "holds a JSON list, but settings are an object", id="not an object"),
     ],

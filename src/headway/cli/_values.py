@@ -62,8 +62,9 @@ def from_json(value: Any, annotation: Any) -> Any:
     if value is None and type(None) in typing.get_args(annotation):
         return None
     for kind in alternatives(annotation):
-        if typing.get_origin(kind) is tuple and isinstance(value, list):
-            return tuple(from_json(item, typing.get_args(kind)[0]) for item in value)
+        items = typing.get_args(kind)
+        if typing.get_origin(kind) is tuple and isinstance(value, list) and (items[-1] is Ellipsis or len(items) == len(value)):
+            return tuple(from_json(item, items[0]) for item in value)
         if value in _choices(kind) or _fits(value, kind):
             return Path(value) if kind is Path else value
     raise ValueError(describe(annotation))
@@ -74,7 +75,8 @@ def describe(annotation: Any) -> str:
     words = []
     for kind in alternatives(annotation):
         if typing.get_origin(kind) is tuple:
-            words.append(f"a list of {describe(typing.get_args(kind)[0])}")
+            items = typing.get_args(kind)
+            words.append(f"a list of {'' if items[-1] is Ellipsis else f'{len(items)} times '}{describe(items[0])}")
         else:
             words.append(" | ".join(map(str, _choices(kind))) or NAMES[kind])
     return " or ".join(words)
