@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the shipped sentiment model again, from raw text: reproduce.sh DATA WORK TEACHER. About two hours on two cores.
+# Makes the shipped sentiment model again, from raw text: reproduce.sh DATA WORK TEACHER.
 #
 # DATA holds corpus/*.txt.xz, glue/sst2/*.jsonl and imdb/train.jsonl.xz (README.md beside this says what they are); WORK is a folder for
 # everything made; TEACHER is a folder with all-MiniLM-L6-v2. Killed and called again, each command goes on where it was.
