@@ -16,8 +16,8 @@ def test_a_configuration_has_the_defaults_and_what_was_given():
 
 
 def test_a_head_that_the_family_lacks_is_refused_with_those_it_has(tiny_config):
-    with pytest.raises(TaskError, match="no 'question-answering' head here; they have base, sequence-classification, masked-lm"):
-        BERT.architecture(tiny_config, "question-answering")
+    with pytest.raises(TaskError, match="no 'replaced-token' head here; they have base, sequence-classification, token-"):
+        BERT.architecture(tiny_config, "replaced-token")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_number_that_is_none_is_an_error_that_names_it(tiny_config, name, valu
 def test_settings_absent_from_the_file_take_the_defaults(tiny_config):
     values = {name: value for name, value in tiny_config.to_dict().items() if name not in ("layer_norm_eps", "hidden_act")}
     architecture = BERT.architecture(type(tiny_config)(values), "base")
-    assert architecture.encoder.layers[0].norm_eps == 1e-12
+    assert architecture.encoder.layers[0].attention_norm.eps == 1e-12
     assert architecture.encoder.layers[0].feed_forward.activation == "gelu"
 
 
@@ -60,7 +60,8 @@ def test_settings_absent_from_the_file_take_the_defaults(tiny_config):
     [
         (["BertForMaskedLM"], "masked-lm"),
         (["Unknown", "BertModel"], "base"),
-        (["BertForPreTraining"], None),
+        (["BertForPreTraining"], "pretraining"),
+        (["BertLMHeadModel"], None),
         (None, None),
     ],
 )

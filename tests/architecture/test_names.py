@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.architecture import Fuse, Rename, WeightNames
+from headway.architecture import Fuse, Interleave, Rename, WeightNames
 
 NAMES = WeightNames(
     base=(
@@ -117,3 +117,15 @@ def test_nothing_is_read_until_somebody_asks():
 def test_a_name_that_no_rule_knows_cannot_be_written():
     with pytest.raises(KeyError, match=r"layers\.0\.mystery"):
         NAMES.to_theirs({"layers.0.mystery": np.ones(1)}, has_head=False)
+
+
+def test_interleaved_rows_are_regrouped_and_come_back_bit_for_bit():
+    names = WeightNames(base=(Interleave("att.{i}.in_proj", "layers.{i}.qkv", heads=3),), heads=(), prefix="")
+    theirs = np.arange(3 * 3 * 2 * 5, dtype=np.float32).reshape(18, 5)
+    ours, _ = names.to_ours({"att.4.in_proj.weight": lambda: theirs})
+    array = ours["layers.4.qkv.weight"]()
+    assert np.array_equal(array[:2], theirs[:2])  # the first head's queries
+    assert np.array_equal(array[2:4], theirs[6:8])  # the second head's queries
+    assert np.array_equal(array[6:8], theirs[2:4])  # the first head's keys
+    back = names.to_theirs({"layers.4.qkv.weight": array}, has_head=False)
+    assert np.array_equal(back["att.4.in_proj.weight"], theirs)

@@ -32,7 +32,7 @@ def test_every_weight_of_every_head_has_names_on_the_hub(tiny_config):
         names = [
             their
             for name in weight_shapes(BERT.architecture(tiny_config, head))
-            for their in BERT.names.names_of(name, has_head=head != "base")
+            for their in BERT.weight_names(tiny_config, head).names_of(name, has_head=head != "base")
         ]
         assert len(names) == len(set(names))
 
@@ -49,12 +49,14 @@ def test_heads_that_cannot_share_the_hidden_size_are_an_error(tiny_config, heads
 def test_activations(tiny_config, name, activation):
     architecture = BERT.architecture(tiny_config.replace(hidden_act=name), "masked-lm")
     assert architecture.encoder.layers[0].feed_forward.activation == activation
-    assert architecture.head.activation == activation
+    assert architecture.head.transform.activation == activation
 
 
 def test_an_unknown_activation_is_an_error_that_lists_the_known_ones(tiny_config):
-    with pytest.raises(ConfigError, match=r"hidden_act is 'silu'; known are gelu, gelu_new, gelu_pytorch_tanh, relu\."):
-        BERT.architecture(tiny_config.replace(hidden_act="silu"), "base")
+    with pytest.raises(
+        ConfigError, match=r"hidden_act is 'mish'; known are gelu, gelu_new, gelu_pytorch_tanh, relu, silu, swish, tanh\."
+    ):
+        BERT.architecture(tiny_config.replace(hidden_act="mish"), "base")
 
 
 @pytest.mark.parametrize(("classifier_dropout", "expected"), [(None, 0.3), (0.0, 0.0), (0.7, 0.7)])
@@ -67,9 +69,13 @@ def test_layers_are_as_the_configuration_says(tiny_config):
     config = tiny_config.replace(hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.2, layer_norm_eps=1e-5, pad_token_id=4)
     encoder = BERT.architecture(config, "base").encoder
     assert len(encoder.layers) == 3
-    assert (encoder.layers[0].attention.num_heads, encoder.layers[0].attention.dropout, encoder.layers[0].dropout) == (
+    assert (
+        encoder.layers[0].attention.num_heads,
+        encoder.layers[0].attention.dropout,
+        encoder.layers[0].feed_forward.dropout,
+    ) == (
         4,
         0.2,
         0.3,
     )
-    assert (encoder.embeddings.norm_eps, encoder.layers[0].norm_eps, encoder.embeddings.padding_id) == (1e-5, 1e-5, 4)
+    assert (encoder.embeddings.norm.eps, encoder.layers[0].attention_norm.eps, encoder.embeddings.padding_id) == (1e-5, 1e-5, 4)

@@ -21,7 +21,9 @@ def state_of(class_name, folder):
 
 
 def assert_same_arrays(checkpoint, state):
-    theirs = BERT.names.to_theirs(checkpoint.weights, has_head=checkpoint.head != "base")
+    theirs = BERT.weight_names(checkpoint.config, checkpoint.head).to_theirs(
+        checkpoint.weights, has_head=checkpoint.head != "base"
+    )
     assert theirs.keys() == state.keys()
     for name, array in theirs.items():
         assert array.dtype == state[name].dtype == np.float32
@@ -90,7 +92,7 @@ def test_a_published_model_loads_bit_for_bit(minilm_folder):
     found = load_checkpoint(minilm_folder)
     assert (found.head, found.missing, found.unexpected) == ("base", (), ())
     state = state_of("BertModel", minilm_folder)[2]
-    theirs = BERT.names.to_theirs(found.weights, has_head=False)
+    theirs = BERT.weight_names(found.config, found.head).to_theirs(found.weights, has_head=False)
     assert theirs.keys() == state.keys()
     assert all(array.tobytes() == state[name].tobytes() for name, array in theirs.items())
 

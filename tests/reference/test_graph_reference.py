@@ -53,9 +53,8 @@ def models(random_weights, tiny_config):
 
 def transformers_model(class_name, config, weights, head):
     model = getattr(transformers, class_name)(transformers.BertConfig(**config.to_dict())).eval()
-    theirs = {
-        name: torch.from_numpy(array.copy()) for name, array in BERT.names.to_theirs(weights, has_head=head != "base").items()
-    }
+    names = BERT.weight_names(config, head)
+    theirs = {name: torch.from_numpy(array.copy()) for name, array in names.to_theirs(weights, has_head=head != "base").items()}
     left_out = model.load_state_dict(theirs, strict=False)
     assert not left_out.unexpected_keys
     assert set(left_out.missing_keys) <= {"cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}

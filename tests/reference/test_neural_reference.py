@@ -110,7 +110,7 @@ def gradients_under_hub_names(model):
     from headway.families import family
 
     ours = {name: weight.grad.numpy() for name, weight in model.named_parameters()}
-    theirs = family("bert").names.to_theirs(ours, has_head=True)
+    theirs = family("bert").weight_names(model.config, model.head_name).to_theirs(ours, has_head=True)
     return {name: torch.from_numpy(np.array(values)) for name, values in theirs.items()}
 
 

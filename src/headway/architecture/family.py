@@ -9,7 +9,17 @@ from headway.architecture.names import WeightNames
 from headway.architecture.parts import Architecture
 from headway.errors import ConfigError, TaskError
 
-HeadName: TypeAlias = Literal["base", "sequence-classification", "masked-lm"]
+HeadName: TypeAlias = Literal[
+    "base",
+    "sequence-classification",
+    "token-classification",
+    "question-answering",
+    "masked-lm",
+    "next-sentence",
+    "pretraining",
+    "multiple-choice",
+    "replaced-token",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,15 +33,20 @@ class TokenizerDefaults:
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """An encoder family: how its ``config.json`` becomes an architecture, and what its weights are called on the Hub."""
+    """An encoder family: how its ``config.json`` becomes an architecture, and what its weights are called on the Hub.
+
+    ``defaults`` are the settings that are read, with what they are where a file does not have them. ``required`` are settings
+    that have one supported value each. ``irrelevant`` are known and change nothing that a model here computes.
+    """
 
     model_type: str
     defaults: Mapping[str, Any]
     build: Callable[[ModelConfig, HeadName], Architecture]
-    names: WeightNames
+    names: Callable[[ModelConfig, HeadName], WeightNames]
     class_names: Mapping[HeadName, str]
     tokenizer: TokenizerDefaults
     required: Mapping[str, Any] = field(default_factory=dict)
+    irrelevant: tuple[str, ...] = ()
 
     def config(self, **settings: Any) -> ModelConfig:
         """A configuration from the family's defaults and these settings."""
@@ -52,14 +67,21 @@ class Family:
                     f"{name} is {config[name]!r} in config.json, which changes what a {self.model_type} model computes; "
                     f"only {value!r} is supported. Use a checkpoint without it."
                 )
-        whole = ModelConfig({**self.defaults, **config.to_dict()})
+        whole = self._whole(config)
         self._check_numbers(whole)
         return self.build(whole, head)
+
+    def weight_names(self, config: ModelConfig, head: HeadName) -> WeightNames:
+        """The two-way table between the Hub's weight names and ours, for a model with this head."""
+        return self.names(self._whole(config), head)
 
     def head_in(self, config: ModelConfig) -> HeadName | None:
         """The head that the checkpoint was saved with, from ``architectures``; None if it names none that is known."""
         by_class = {class_name: head for head, class_name in self.class_names.items()}
         return next((by_class[name] for name in config.get("architectures") or () if name in by_class), None)
+
+    def _whole(self, config: ModelConfig) -> ModelConfig:
+        return ModelConfig({**self.defaults, **config.to_dict()})
 
     def _check_numbers(self, config: ModelConfig) -> None:
         for name, default in self.defaults.items():

@@ -1,7 +1,7 @@
 """Reversible tables between the Hub's weight names and ours.
 
-A family lists ``Rename`` and ``Fuse`` rules on module names; ``{i}`` stands for the layer's number. Both directions follow from
-the one table, and reading what was written gives the same arrays bit for bit.
+A family lists rules on module names; ``{i}`` stands for the layer's number. Both directions follow from the one table, and
+reading what was written gives the same arrays bit for bit.
 """
 
 import re
@@ -32,11 +32,31 @@ class Fuse:
 
 
 @dataclass(frozen=True)
-class WeightNames:
-    """A family's whole table. ``prefix`` stands before the base model's names wherever a head is beside it."""
+class Interleave:
+    """One of their modules, with the query, key and value rows of each head together, as all queries, all keys, all values."""
 
-    base: tuple[Rename | Fuse, ...]
-    heads: tuple[Rename | Fuse, ...]
+    theirs: str
+    ours: str
+    heads: int
+
+    def grouped(self, array: np.ndarray) -> np.ndarray:
+        """Their rows in our order."""
+        return array.reshape(self.heads, 3, -1, *array.shape[1:]).swapaxes(0, 1).reshape(array.shape)
+
+    def interleaved(self, array: np.ndarray) -> np.ndarray:
+        """Our rows in their order."""
+        return array.reshape(3, self.heads, -1, *array.shape[1:]).swapaxes(0, 1).reshape(array.shape)
+
+
+Rule: TypeAlias = Rename | Fuse | Interleave
+
+
+@dataclass(frozen=True)
+class WeightNames:
+    """The table of one model: base and head. ``prefix`` stands before the base model's names wherever a head is beside it."""
+
+    base: tuple[Rule, ...]
+    heads: tuple[Rule, ...]
     prefix: str
     ignored: tuple[str, ...] = ()
     legacy: tuple[tuple[str, str], ...] = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
@@ -53,10 +73,10 @@ class WeightNames:
             place = self._find(name)
             if place is None:
                 unknown.append(name)
-            elif place[1] is None:
-                found[place[0]] = read
+            elif isinstance(place.rule, Fuse):
+                pieces.setdefault(place.ours, {})[place.index] = read
             else:
-                pieces.setdefault(place[0], {})[place[1]] = read
+                found[place.ours] = _regrouped(read, place.rule) if isinstance(place.rule, Interleave) else read
         for name, parts in pieces.items():
             if len(parts) == self._pieces_of(name):
                 found[name] = _stacked([parts[index] for index in sorted(parts)])
@@ -66,17 +86,20 @@ class WeightNames:
         """The arrays under the Hub's names; base weights carry the prefix where there is a head."""
         written: dict[str, np.ndarray] = {}
         for name, array in ours.items():
-            names = self.names_of(name, has_head=has_head)
+            rule, names = self._rule_of(name, has_head=has_head)
+            array = rule.interleaved(array) if isinstance(rule, Interleave) else array
             written |= dict(zip(names, np.split(array, len(names)), strict=True))
         return written
 
     def names_of(self, ours: str, *, has_head: bool) -> list[str]:
         """The Hub's names of one of our weights: several where ours is a fusion."""
+        return self._rule_of(ours, has_head=has_head)[1]
+
+    def _rule_of(self, ours: str, *, has_head: bool) -> tuple[Rule, list[str]]:
         for rules, prefix in ((self.base, self.prefix if has_head else ""), (self.heads, "")):
             for rule in rules:
                 if (match := _match(rule.ours, ours)) is not None:
-                    theirs = rule.theirs if isinstance(rule, Fuse) else (rule.theirs,)
-                    return [prefix + _fill(their, match) for their in theirs]
+                    return rule, [prefix + _fill(their, match) for their in _modules(rule)]
         raise KeyError(ours)
 
     def canonical(self, theirs: str) -> str:
@@ -90,17 +113,29 @@ class WeightNames:
         """Whether a weight of this name may be on disk without meaning anything."""
         return any(re.search(pattern, theirs) for pattern in self.ignored)
 
-    def _find(self, name: str) -> tuple[str, int | None] | None:
+    def _find(self, name: str) -> "_Place | None":
         wanted = self.canonical(name)
         for rule in (*self.base, *self.heads):
-            theirs = rule.theirs if isinstance(rule, Fuse) else (rule.theirs,)
-            for index, their in enumerate(theirs):
+            for index, their in enumerate(_modules(rule)):
                 if (match := _match(their, wanted)) is not None:
-                    return _fill(rule.ours, match), index if isinstance(rule, Fuse) else None
+                    return _Place(_fill(rule.ours, match), index, rule)
         return None
 
     def _pieces_of(self, ours: str) -> int:
         return len(self.names_of(ours, has_head=False))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where one of their arrays goes: our name, and which part of it by which rule."""
+
+    ours: str
+    index: int
+    rule: Rule
+
+
+def _modules(rule: Rule) -> tuple[str, ...]:
+    return rule.theirs if isinstance(rule, Fuse) else (rule.theirs,)
 
 
 def _match(pattern: str, name: str) -> tuple[str, str] | None:
@@ -120,3 +155,7 @@ def _fill(pattern: str, match: tuple[str, str]) -> str:
 
 def _stacked(reads: list[Callable[[], np.ndarray]]) -> Callable[[], np.ndarray]:
     return lambda: np.concatenate([read() for read in reads])
+
+
+def _regrouped(read: Callable[[], np.ndarray], rule: Interleave) -> Callable[[], np.ndarray]:
+    return lambda: rule.grouped(read())

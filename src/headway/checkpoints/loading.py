@@ -49,7 +49,8 @@ class Checkpoint:
     def hub_names(self, ours: Iterable[str]) -> list[str]:
         """What some of our weights are called on the Hub."""
         has_head = self.architecture.head is not None
-        return [their for name in ours for their in self.family.names.names_of(name, has_head=has_head)]
+        table = self.family.weight_names(self.config, self.head)
+        return [their for name in ours for their in table.names_of(name, has_head=has_head)]
 
 
 def load_config(
@@ -88,9 +89,9 @@ def load_checkpoint(
     with undisturbed(folder):
         config = read_config(folder).replace(**changes)
         family = find_family(config.model_type)
-        stored = Stored(folder, family.names)
-    head = head or family.head_in(config) or "base"
-    architecture = family.architecture(config, head)
+        head = head or family.head_in(config) or "base"
+        architecture = family.architecture(config, head)
+        stored = Stored(folder, family.weight_names(config, head))
     if head == "base" and "pooler.dense.weight" not in stored.ours:
         architecture = replace(architecture, pooler=None)  # a random pooler would be worth nothing to anybody
     shapes = weight_shapes(architecture)

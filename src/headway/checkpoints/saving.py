@@ -35,7 +35,7 @@ def save_checkpoint(
     family = find_family(config.model_type)
     architecture = family.architecture(config, head)
     _check(weights, architecture, head)
-    arrays = family.names.to_theirs(weights, has_head=architecture.head is not None)
+    arrays = family.weight_names(config, head).to_theirs(weights, has_head=architecture.head is not None)
     settings = config.to_dict() | {"architectures": [family.class_names[head]]}
     settings |= {name: "float32" for name in ("dtype", "torch_dtype") if name in settings}
     folder = Path(folder)

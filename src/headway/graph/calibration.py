@@ -84,9 +84,9 @@ def _linear_inputs(
 
 def random_sequences(architecture: Architecture) -> list[TokenSequence]:
     """Texts of random tokens, the same each time: whatever language a model reads, its vocabulary is at hand."""
-    parts, generator = architecture.encoder.embeddings, np.random.default_rng(0)
-    lengths = generator.integers(1, min(MAX_TOKENS // 2, parts.max_positions) + 1, RANDOM_SEQUENCES)
-    return [TokenSequence(generator.integers(0, parts.vocab_size, int(length)).tolist()) for length in lengths]
+    encoder, generator = architecture.encoder, np.random.default_rng(0)
+    lengths = generator.integers(1, min(MAX_TOKENS // 2, encoder.max_tokens) + 1, RANDOM_SEQUENCES)
+    return [TokenSequence(generator.integers(0, encoder.embeddings.vocab_size, int(length)).tolist()) for length in lengths]
 
 
 def calibration_sequences(tokenizer: "Tokenizer", texts: Sequence[str] = ()) -> list[TokenSequence]:

@@ -42,7 +42,7 @@ def _outputs(layers: LayerWriter, architecture: Architecture) -> dict[str, Dimen
         case MaskedLanguageModelHead():
             _token_scores(layers, head, states)
             return {"logits": (BATCH, SEQUENCE, head.vocab_size)}
-        case None:
+        case _:
             layers.writer.node("Identity", states, output="last_hidden_state")
             if architecture.pooler is None:
                 return {"last_hidden_state": (BATCH, SEQUENCE, hidden)}
@@ -54,14 +54,14 @@ def _pooled(layers: LayerWriter, architecture: Architecture, first: str, *, outp
     """The pooler's vectors, (batch, hidden), from the first tokens' states, (batch, 1, hidden)."""
     assert architecture.pooler is not None  # a family gives each head the pooler that it reads
     row = layers.writer.node("Squeeze", first, layers.writer.integers(1))
-    return layers.activation(layers.dense(row, "pooler.dense"), architecture.pooler.activation, output=output)
+    return layers.activation(layers.dense(row, "pooler.dense"), architecture.pooler.transform.activation, output=output)
 
 
 def _token_scores(layers: LayerWriter, head: MaskedLanguageModelHead, states: str) -> None:
     """Each token's score for every entry of the vocabulary; the last matrix is the token table."""
     writer = layers.writer
-    changed = layers.activation(layers.linear(states, "head.dense"), head.activation)
-    changed = layers.norm(changed, "head.norm", eps=head.norm_eps)
+    changed = layers.activation(layers.linear(states, "head.dense"), head.transform.activation)
+    changed = layers.norm(changed, "head.norm", eps=head.transform.norm.eps)
     rows = writer.node("Reshape", changed, writer.integers(-1, layers.weights["head.dense.weight"].shape[0]))
     scores = layers.precision.scores(writer, rows, table="embeddings.token", bias="head.decoder.bias")
     shape = writer.node("Concat", writer.node("Shape", IDS), writer.integers(head.vocab_size), axis=0)

@@ -41,14 +41,14 @@ class LayerWriter:
         positions = self.precision.first_rows(self.writer, "embeddings.position", count=length)
         kinds = write("Gather", self._constant("embeddings.token_type.weight"), types)
         summed = write("Add", write("Add", tokens, kinds), positions)
-        return self.norm(summed, "embeddings.norm", eps=encoder.embeddings.norm_eps)
+        return self.norm(summed, "embeddings.norm", eps=encoder.embeddings.norm.eps)
 
     def layer(self, layer: Layer, states: str, penalty: str, *, name: str, first_only: bool) -> str:
         """One layer: attention and feed-forward, each added to what it read and normalised."""
         mixed, states = self.attention(layer, states, penalty, name=f"{name}.attention", first_only=first_only)
-        states = self.norm(self.writer.node("Add", states, mixed), f"{name}.attention_norm", eps=layer.norm_eps)
+        states = self.norm(self.writer.node("Add", states, mixed), f"{name}.attention_norm", eps=layer.attention_norm.eps)
         changed = self.feed_forward(layer, states, name=f"{name}.feed_forward")
-        return self.norm(self.writer.node("Add", states, changed), f"{name}.feed_forward_norm", eps=layer.norm_eps)
+        return self.norm(self.writer.node("Add", states, changed), f"{name}.feed_forward_norm", eps=layer.feed_forward_norm.eps)
 
     def attention(self, layer: Layer, states: str, penalty: str, *, name: str, first_only: bool) -> tuple[str, str]:
         """What attention adds to the states, and those states: with ``first_only`` just each text's first."""
@@ -111,6 +111,8 @@ class LayerWriter:
                 return self.writer.node("Gelu", states, output=output, approximate="tanh")
             case "relu":
                 return self.writer.node("Relu", states, output=output)
+            case "silu":
+                return self.writer.node("Mul", states, self.writer.node("Sigmoid", states), output=output)
             case "tanh":
                 return self.writer.node("Tanh", states, output=output)
 

@@ -16,6 +16,7 @@ ACTIVATIONS: dict[Activation, Callable[[np.ndarray], np.ndarray]] = {
     "gelu": lambda x: 0.5 * x * (1 + _erf(x / math.sqrt(2))),
     "gelu_tanh": lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
     "relu": lambda x: np.maximum(x, 0),
+    "silu": lambda x: x / (1 + np.exp(-x)),
     "tanh": np.tanh,
 }
 
@@ -34,24 +35,29 @@ class Reference:
         table = self.weights["embeddings.token.weight"]
         states = table[ids] + self.weights["embeddings.token_type.weight"][types]
         states = states + self.weights["embeddings.position.weight"][: len(text)]
-        states = self._norm(states.astype(np.float64), "embeddings.norm", encoder.embeddings.norm_eps)
+        states = self._norm(states.astype(np.float64), "embeddings.norm", encoder.embeddings.norm.eps)
         for index, layer in enumerate(encoder.layers):
             states = self._layer(layer, states, f"layers.{index}")
         match head:
             case SequenceClassificationHead():
                 return {"logits": self._linear(self._pooled(states), "head.classifier")}
             case MaskedLanguageModelHead():
-                changed = ACTIVATIONS[head.activation](self._linear(states, "head.dense"))
-                return {"logits": self._norm(changed, "head.norm", head.norm_eps) @ table.T + self.weights["head.decoder.bias"]}
-            case None:
+                changed = ACTIVATIONS[head.transform.activation](self._linear(states, "head.dense"))
+                return {
+                    "logits": self._norm(changed, "head.norm", head.transform.norm.eps) @ table.T
+                    + self.weights["head.decoder.bias"]
+                }
+            case _:
                 pooled = {} if self.architecture.pooler is None else {"pooler_output": self._pooled(states)}
                 return {"last_hidden_state": states, **pooled}
 
     def _layer(self, layer: Layer, states: np.ndarray, name: str) -> np.ndarray:
         mixed = self._linear(self._attention(layer, states, f"{name}.attention.qkv"), f"{name}.attention.out")
-        states = self._norm(states + mixed, f"{name}.attention_norm", layer.norm_eps)
+        states = self._norm(states + mixed, f"{name}.attention_norm", layer.attention_norm.eps)
         raised = ACTIVATIONS[layer.feed_forward.activation](self._linear(states, f"{name}.feed_forward.up"))
-        return self._norm(states + self._linear(raised, f"{name}.feed_forward.down"), f"{name}.feed_forward_norm", layer.norm_eps)
+        return self._norm(
+            states + self._linear(raised, f"{name}.feed_forward.down"), f"{name}.feed_forward_norm", layer.feed_forward_norm.eps
+        )
 
     def _attention(self, layer: Layer, states: np.ndarray, name: str) -> np.ndarray:
         tokens, hidden = states.shape
@@ -64,7 +70,7 @@ class Reference:
 
     def _pooled(self, states: np.ndarray) -> np.ndarray:
         assert self.architecture.pooler is not None
-        return ACTIVATIONS[self.architecture.pooler.activation](self._linear(states[0], "pooler.dense"))
+        return ACTIVATIONS[self.architecture.pooler.transform.activation](self._linear(states[0], "pooler.dense"))
 
     def _linear(self, states: np.ndarray, name: str) -> np.ndarray:
         return np.asarray(states @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"])

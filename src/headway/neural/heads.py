@@ -16,7 +16,7 @@ class FirstTokenPooler(nn.Module):
     def __init__(self, parts: Pooler, hidden_size: int) -> None:
         super().__init__()
         self.dense = nn.Linear(hidden_size, hidden_size)
-        self.activation = ACTIVATIONS[parts.activation]
+        self.activation = ACTIVATIONS[parts.transform.activation]
 
     def forward(self, first_BD: Tensor) -> Tensor:
         """One vector a text, (texts, hidden)."""
@@ -54,9 +54,10 @@ class MaskedLanguageModel(nn.Module):
     def __init__(self, parts: MaskedLanguageModelHead, hidden_size: int) -> None:
         super().__init__()
         self.dense = nn.Linear(hidden_size, hidden_size)
-        self.norm = nn.LayerNorm(hidden_size, eps=parts.norm_eps)
+        assert parts.transform.norm is not None
+        self.norm = nn.LayerNorm(hidden_size, eps=parts.transform.norm.eps)
         self.decoder = TiedDecoder(parts.vocab_size)
-        self.activation = ACTIVATIONS[parts.activation]
+        self.activation = ACTIVATIONS[parts.transform.activation]
 
     def forward(self, states_TD: Tensor, table_VD: Tensor) -> Tensor:
         """Logits, (tokens, vocabulary)."""
@@ -70,3 +71,5 @@ def make_head(parts: Head, hidden_size: int) -> SequenceClassifier | MaskedLangu
             return SequenceClassifier(parts, hidden_size)
         case MaskedLanguageModelHead():
             return MaskedLanguageModel(parts, hidden_size)
+        case _:
+            raise NotImplementedError(parts)

@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from headway.architecture import Embeddings, FeedForward, Layer, SelfAttention
-from headway.architecture.parts import Activation
+from headway.architecture import Activation, Embeddings, FeedForward, Layer, SelfAttention
 from headway.neural.packing import Group, Packed
 
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
     "gelu_tanh": lambda states: F.gelu(states, approximate="tanh"),
     "relu": F.relu,
+    "silu": F.silu,
     "tanh": torch.tanh,
 }
 
@@ -27,9 +27,10 @@ class TokenEmbeddings(nn.Module):
     def __init__(self, parts: Embeddings, hidden_size: int) -> None:
         super().__init__()
         self.token = nn.Embedding(parts.vocab_size, hidden_size, padding_idx=parts.padding_id)
-        self.position = nn.Embedding(parts.max_positions, hidden_size)
+        assert parts.positions is not None
+        self.position = nn.Embedding(parts.positions.count, hidden_size)
         self.token_type = nn.Embedding(parts.token_types, hidden_size)
-        self.norm = nn.LayerNorm(hidden_size, eps=parts.norm_eps)
+        self.norm = nn.LayerNorm(hidden_size, eps=parts.norm.eps)
         self.dropout = nn.Dropout(parts.dropout)
 
     def forward(self, packed: Packed) -> Tensor:
@@ -95,10 +96,11 @@ class EncoderLayer(nn.Module):
     def __init__(self, parts: Layer, hidden_size: int) -> None:
         super().__init__()
         self.attention = PackedAttention(parts.attention, hidden_size)
-        self.attention_norm = nn.LayerNorm(hidden_size, eps=parts.norm_eps)
+        assert parts.attention_norm is not None
+        self.attention_norm = nn.LayerNorm(hidden_size, eps=parts.attention_norm.eps)
         self.feed_forward = PositionwiseFeedForward(parts.feed_forward, hidden_size)
-        self.feed_forward_norm = nn.LayerNorm(hidden_size, eps=parts.norm_eps)
-        self.dropout = nn.Dropout(parts.dropout)
+        self.feed_forward_norm = nn.LayerNorm(hidden_size, eps=parts.feed_forward_norm.eps)
+        self.dropout = nn.Dropout(parts.feed_forward.dropout)
 
     def forward(self, states_TD: Tensor, packed: Packed) -> Tensor:
         """The tokens after this layer, (tokens, hidden)."""

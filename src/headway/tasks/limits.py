@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def token_limit(tokenizer: "Tokenizer", config: ModelConfig, *, asked: int | None = None) -> int:
     """The least of what was asked for, what the tokenizer says, and how many positions the model has."""
-    positions = family(config.model_type).architecture(config, "base").encoder.embeddings.max_positions
+    positions = family(config.model_type).architecture(config, "base").encoder.max_tokens
     limit = min(positions, tokenizer.model_max_length)
     if asked is None:
         return limit

@@ -60,7 +60,7 @@ def model(name: str, *, revision: str | None = None) -> dict[str, Any]:
         **({"labels": list(config.id2label.values())} if head == "sequence-classification" else {}),
         "layers": len(encoder.layers),
         "hidden size": encoder.hidden_size,
-        "positions": encoder.embeddings.max_positions,
+        "positions": encoder.max_tokens,
         "vocabulary": encoder.embeddings.vocab_size,
         "parameters": sum(math.prod(shape) for shape in weight_shapes(architecture).values()),
         "weights": _weights(folder),
