@@ -1,7 +1,7 @@
 """What an encoder is made of, as data: the description that torch trains and ONNX Runtime runs."""
 
 from headway.architecture.config import ModelConfig
-from headway.architecture.family import Family, HeadName, TokenizerDefaults
+from headway.architecture.family import Family, HeadName
 from headway.architecture.names import Fuse, Interleave, Rename, Rule, WeightNames
 from headway.architecture.parts import (
     Activation,
@@ -32,9 +32,11 @@ from headway.architecture.parts import (
     TokenHead,
     Transform,
 )
+from headway.architecture.tokenizer import UNTYPED_INPUTS, SentencePieceForm, TokenizerDefaults
 from headway.architecture.weights import weight_shapes
 
 __all__ = [
+    "UNTYPED_INPUTS",
     "Activation",
     "Architecture",
     "BucketBias",
@@ -64,6 +66,7 @@ __all__ = [
     "Rotary",
     "Rule",
     "SelfAttention",
+    "SentencePieceForm",
     "SequenceClassificationHead",
     "TextHead",
     "TokenClassificationHead",

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 from headway.architecture.config import ModelConfig
 from headway.architecture.names import WeightNames
 from headway.architecture.parts import Architecture
+from headway.architecture.tokenizer import TokenizerDefaults
 from headway.errors import ConfigError, TaskError
 
 HeadName: TypeAlias = Literal[
@@ -20,15 +21,6 @@ HeadName: TypeAlias = Literal[
     "multiple-choice",
     "replaced-token",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TokenizerDefaults:
-    """What to build when a folder has a vocabulary but no ``tokenizer.json``."""
-
-    algorithm: Literal["wordpiece"]
-    special_tokens: Mapping[str, str]
-    lowercase: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,6 +62,7 @@ FAMILY = Family(
         "multiple-choice": "BertForMultipleChoice",
     },
     tokenizer=TokenizerDefaults(
+        class_name="BertTokenizer",
         algorithm="wordpiece",
         special_tokens={
             "unk_token": "[UNK]",
