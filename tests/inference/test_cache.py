@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from headway.errors import ConfigError
 from headway.inference.cache import cache_folder, cached, content_hash, fingerprint
 
 WRITER = """
 import time
 from pathlib import Path
+from headway.errors import ConfigError
 from headway.inference.cache import cached
 
 def slowly(draft, content):
@@ -40,6 +42,47 @@ def test_what_is_there_is_not_built(cache):
     path = cached("key", lambda: b"content")
     assert path.read_bytes() == b"content"
     assert cached("key", lambda: pytest.fail("built again")) == path
+
+
+@pytest.fixture
+def graphs(cache):
+    """``graphs(name=age, …)``: graphs of a hundred bytes that were last used so many seconds ago; returns those still there."""
+
+    def make(**ages):
+        for name, age in ages.items():
+            path = cached(name, lambda: b"x" * 100)
+            os.utime(path, (time.time() - age, time.time() - age))
+        return lambda: {path.stem for path in cache.rglob("*.onnx")}
+
+    return make
+
+
+def test_the_graphs_not_used_for_longest_make_room_for_new_ones(graphs, monkeypatch):
+    left = graphs(oldest=90_000, old=80_000, newer=70_000)
+    monkeypatch.setenv("HEADWAY_CACHE_GB", "250e-9")
+    cached("newest", lambda: b"x" * 100)
+    assert left() == {"newer", "newest"}
+
+
+def test_use_keeps_a_graph(graphs, monkeypatch):
+    left = graphs(oldest=90_000, old=80_000)
+    cached("oldest", lambda: b"")
+    monkeypatch.setenv("HEADWAY_CACHE_GB", "250e-9")
+    cached("newest", lambda: b"x" * 100)
+    assert left() == {"oldest", "newest"}
+
+
+def test_what_was_just_used_or_just_built_stays_even_beyond_the_limit(graphs, monkeypatch):
+    monkeypatch.setenv("HEADWAY_CACHE_GB", "0")
+    left = graphs(busy=60)
+    cached("newest", lambda: b"x" * 100)
+    assert left() == {"busy", "newest"}
+
+
+def test_a_limit_that_is_no_number_is_an_error(cache, monkeypatch):
+    monkeypatch.setenv("HEADWAY_CACHE_GB", "much")
+    with pytest.raises(ConfigError, match="HEADWAY_CACHE_GB is 'much', but it is a number of gigabytes"):
+        cached("key", lambda: b"content")
 
 
 def test_a_failed_build_leaves_nothing(cache):

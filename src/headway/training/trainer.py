@@ -168,7 +168,7 @@ class Trainer:
         return [Row(example.tokens, example.target) for example in examples]
 
     def _limit(self) -> int:
-        limits = [self.model.embeddings.position.num_embeddings, self.args.max_length or math.inf]
+        limits = [self.model.architecture.encoder.max_tokens, self.args.max_length or math.inf]
         if self.processing_class is not None:
             limits.append(self.processing_class.model_max_length)
         return int(min(limits))

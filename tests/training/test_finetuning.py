@@ -1,0 +1,63 @@
+"""``headway train`` from files: what it refuses before the first step, and the names that its labels get."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from headway.errors import ConfigError, DataError, TaskError
+from headway.settings.training import TrainSettings
+from headway.training.finetuning import fine_tune
+
+
+@pytest.fixture
+def settings(model_folder, tmp_path, labelled_file):
+    """``settings(train=…)``: one step of fine-tuning a tiny model, with these settings changed."""
+
+    def make(**changes):
+        usual = {"model": str(model_folder("base")), "train": str(labelled_file), "max_steps": 1, "eval_strategy": "no"}
+        return TrainSettings(output_dir=str(tmp_path / "out"), **usual | changes)
+
+    return make
+
+
+@pytest.mark.filterwarnings("ignore:.*weights are made anew")
+def test_label_names_are_the_model_s_labels(settings, tmp_path):
+    numbered = tmp_path / "numbered.csv"
+    numbered.write_text("text,label\ngood,1\nbad,0\nfine,1\n", encoding="utf-8")
+    made = settings(train=str(numbered), label_names=("schlecht", "gut"))
+    fine_tune(made, progress=False)
+    assert saved_config(made)["id2label"] == {"0": "schlecht", "1": "gut"}
+
+
+@pytest.mark.parametrize("names", [("one",), ("one", "two", "three")])
+def test_names_for_another_number_of_labels_are_refused(settings, tmp_path, names):
+    with pytest.raises(ConfigError, match=rf"label_names has {len(names)} names .*but the data has 2 labels \(neg, pos\)"):
+        fine_tune(settings(label_names=names), progress=False)
+    assert not (tmp_path / "out" / "config.json").exists()
+
+
+@pytest.mark.parametrize("role", ["train", "valid"])
+@pytest.mark.parametrize("content", ["", "text,label\n"])
+def test_a_file_without_rows_is_refused_by_its_name(settings, tmp_path, role, content):
+    empty = tmp_path / "empty.csv"
+    empty.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"empty\.csv has no rows, so there is nothing to learn from or to measure"):
+        fine_tune(settings(**{role: str(empty)}), progress=False)
+
+
+def test_dropout_is_the_setting_s(settings):
+    made = settings(dropout=0.3)
+    with pytest.warns(UserWarning, match="made anew"):
+        fine_tune(made, progress=False)
+    saved = saved_config(made)
+    assert (saved["hidden_dropout_prob"], saved["attention_probs_dropout_prob"]) == (0.3, 0.3)
+
+
+def test_a_task_that_does_not_learn_from_rows_is_refused(settings):
+    with pytest.raises(TaskError, match="fill-mask does not learn from labelled rows"):
+        fine_tune(settings(task="fill-mask"), progress=False)
+
+
+def saved_config(settings):
+    return json.loads((Path(settings.output_dir) / "config.json").read_text(encoding="utf-8"))
