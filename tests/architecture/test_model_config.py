@@ -33,10 +33,59 @@ def test_a_configuration_does_not_change():
     assert config.to_dict() == BERT
 
 
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        (lambda config: setattr(config, "num_labels", 3), r"config\.replace\(num_labels=…\), which makes another"),
+        (lambda config: setattr(config, "id2label", {}), r"model\.config = model\.config\.replace\(id2label=…\)"),
+        (lambda config: config.__setitem__("pad_token_id", 1), r"config\.replace\(pad_token_id=…\)"),
+        (lambda config: config.update({"a": 1, "b": 2}), r"config\.replace\(a=…, b=…\)"),
+    ],
+)
+def test_what_changes_a_configuration_elsewhere_says_what_to_write_here(change, remedy):
+    with pytest.raises(AttributeError, match=f"A configuration does not change. Use .*{remedy}"):
+        change(ModelConfig(BERT))
+
+
 def test_an_unknown_setting_is_an_error_that_names_it():
-    with pytest.raises(AttributeError, match="This bert configuration has no setting 'hiden_size'"):
+    with pytest.raises(
+        AttributeError, match=r"This bert configuration has no setting 'hiden_size'\. Did you mean 'hidden_size'\?"
+    ):
         ModelConfig(BERT).hiden_size  # noqa: B018
     assert not hasattr(ModelConfig(BERT), "hiden_size")
+
+
+def test_attributes_fall_back_on_the_familys_defaults_and_on_what_all_models_have():
+    config = ModelConfig(BERT, defaults={"classifier_dropout": 0.3, "hidden_size": 99})
+    assert (config.classifier_dropout, config.hidden_size, config.output_attentions) == (0.3, 28, False)
+    assert "classifier_dropout" not in config
+    assert config.get("classifier_dropout") is None
+    assert config.to_dict() == BERT
+    assert config.replace(hidden_size=30).classifier_dropout == 0.3
+
+
+def test_another_spelling_reads_and_replaces_the_setting_itself():
+    config = ModelConfig(
+        {"model_type": "thin", "dim": 36}, defaults={"n_layers": 3}, aliases={"width": "dim", "depth": "n_layers"}
+    )
+    assert (config.width, config.depth) == (36, 3)
+    changed = config.replace(width=48, depth=5)
+    assert changed.to_dict() == {"model_type": "thin", "dim": 48, "n_layers": 5}
+    assert (changed.width, changed.depth) == (48, 5)
+    assert {"width", "dim", "depth", "n_layers", "return_dict"} <= {*dir(config)}
+
+
+def test_a_copy_knows_what_the_original_knew():
+    config = ModelConfig(BERT, defaults={"classifier_dropout": 0.3}, aliases={"width": "hidden_size"})
+    again = pickle.loads(pickle.dumps(config))
+    assert (again.classifier_dropout, again.width) == (0.3, 28)
+
+
+def test_what_is_saved_is_read_again(tmp_path):
+    config = ModelConfig(BERT | {"id2label": {"0": "no", "1": "yes"}})
+    config.save_pretrained(tmp_path / "new" / "folder")
+    assert ModelConfig.from_json_file(tmp_path / "new" / "folder" / "config.json") == config
+    assert json.loads(config.to_json_string()) == config.to_dict()
 
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda config: pickle.loads(pickle.dumps(config))])

@@ -4,30 +4,57 @@ import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any, NoReturn
 
+from headway.core.config import closest
+from headway.core.files import atomic_file
 from headway.errors import ConfigError
 
 LABEL_SETTINGS = ("num_labels", "id2label", "label2id")
+
+COMMON: Mapping[str, Any] = MappingProxyType(
+    {
+        "add_cross_attention": False,
+        "architectures": None,
+        "dtype": None,
+        "is_decoder": False,
+        "is_encoder_decoder": False,
+        "output_attentions": False,
+        "output_hidden_states": False,
+        "problem_type": None,
+        "return_dict": True,
+        "tie_word_embeddings": True,
+        "torch_dtype": None,
+    }
+)
+"""Settings that models of every family have, with what they are where a file says nothing."""
 
 
 class ModelConfig:
     """The settings of one model by their Hub names: ``config.hidden_size``, ``config["hidden_size"]``.
 
     Labels are derived: ``id2label`` has integer keys, ``num_labels`` counts them. The object does not change; ``replace`` makes
-    another.
+    another. ``defaults`` are the family's: attributes read them where the file says nothing. ``aliases`` lead from other
+    spellings to the settings that the family reads: DistilBERT's ``hidden_size`` is its ``dim``.
     """
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Any],
+        *,
+        defaults: Mapping[str, Any] = COMMON,
+        aliases: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         if not values.get("model_type") or not isinstance(values["model_type"], str):
             raise ConfigError(
                 "config.json names no model_type, so the architecture is unknown. "
                 'Add one, for example "model_type": "bert", or choose a folder that transformers or Headway saved.'
             )
-        object.__setattr__(self, "_values", copy.deepcopy(dict(values)))
+        vars(self).update(_values=copy.deepcopy(dict(values)), _defaults={**COMMON, **defaults}, _aliases=dict(aliases))
 
     @classmethod
-    def from_json_file(cls, path: str | Path) -> Self:
+    def from_json_file(cls, path: str | Path) -> "ModelConfig":
         """The configuration in a file."""
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -38,13 +65,31 @@ class ModelConfig:
         return cls(values)
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(f"This {self._values['model_type']} configuration has no setting {name!r}.") from None
+        if name in ("_values", "_defaults", "_aliases") or name.startswith("__"):
+            raise AttributeError(name)
+        for place in (self._values, self._defaults):
+            for spelling in (name, self._aliases.get(name)):
+                if spelling in place:
+                    return copy.deepcopy(place[spelling])
+        known = {*self._values, *self._defaults, *self._aliases}
+        raise AttributeError(f"This {self._values['model_type']} configuration has no setting {name!r}.{closest(name, known)}")
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"A configuration does not change. Use config.replace({name}=…), which makes another.")
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(
+            f"A configuration does not change. Use config.replace({name}=…), which makes another; for a model's own: "
+            f"model.config = model.config.replace({name}=…)."
+        )
+
+    def __setitem__(self, name: str, value: Any) -> NoReturn:
+        self.__setattr__(name, value)
+
+    def update(self, changes: Mapping[str, Any]) -> NoReturn:
+        """Refused: where transformers changes a configuration, ``replace`` makes another."""
+        wanted = ", ".join(f"{name}=…" for name in changes)
+        raise AttributeError(f"A configuration does not change. Use config.replace({wanted}), which makes another.")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._values, *self._defaults, *self._aliases})
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
@@ -61,7 +106,7 @@ class ModelConfig:
         return f"ModelConfig({json.dumps(self.to_dict(), indent=2)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ModelConfig, (self._values,)
+        return _again, (self._values, self._defaults, self._aliases)
 
     def get(self, name: str, default: Any = None) -> Any:
         """A setting, or the default where it is absent."""
@@ -96,17 +141,39 @@ class ModelConfig:
         ``id2label`` decides, else ``label2id``, else ``num_labels``, which gives the labels new names only where their number
         changes.
         """
+        changes = {self._spelling(name): value for name, value in changes.items()}
         values = self._values | {name: value for name, value in changes.items() if name not in LABEL_SETTINGS}
         labels = self._changed_labels(**{name: value for name, value in changes.items() if name in LABEL_SETTINGS})
         if labels is not None:
             values["id2label"] = {str(index): label for index, label in labels.items()}
             values["label2id"] = {label: index for index, label in labels.items()}
             values.pop("num_labels", None)
-        return ModelConfig(values)
+        return ModelConfig(values, defaults=self._defaults, aliases=self._aliases)
+
+    def known_to(self, defaults: Mapping[str, Any], aliases: Mapping[str, str]) -> "ModelConfig":
+        """The same settings with a family's defaults and spellings."""
+        return ModelConfig(self._values, defaults=defaults, aliases=aliases)
 
     def to_dict(self) -> dict[str, Any]:
         """The settings ready for JSON; changing them changes nothing here."""
         return copy.deepcopy(self._values)
+
+    def to_json_string(self) -> str:
+        """The settings as they are written to ``config.json``."""
+        return json.dumps(self._values, indent=2, sort_keys=True) + "\n"
+
+    def to_json_file(self, path: str | Path) -> None:
+        """Write the settings to a file, which holds all of them or what it held before."""
+        with atomic_file(path) as draft:
+            draft.write_text(self.to_json_string(), encoding="utf-8")
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``config.json`` into a folder, which need not exist yet. ``model.save_pretrained`` writes the weights as well."""
+        self.to_json_file(Path(folder) / "config.json")
+
+    def _spelling(self, name: str) -> str:
+        """A setting's name as this configuration has it: its own where the file or the family knows that."""
+        return name if name in self._values or name in self._defaults else self._aliases.get(name, name)
 
     def _changed_labels(
         self,
@@ -129,6 +196,10 @@ class ModelConfig:
                 f"0 to {(num_labels or len(labels)) - 1}. Give each class one name."
             )
         return labels
+
+
+def _again(values: Mapping[str, Any], defaults: Mapping[str, Any], aliases: Mapping[str, str]) -> ModelConfig:
+    return ModelConfig(values, defaults=defaults, aliases=aliases)
 
 
 def _labels(named: Any) -> dict[int, str]:

@@ -9,7 +9,7 @@ import difflib
 import itertools
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -55,8 +55,13 @@ def read_object(path: str | Path) -> dict[str, Any]:
 
 def nearest(word: str, known: "set[str] | list[str]") -> str:
     """`` Did you mean 'x'?`` where something known is close, else `` Known: …``."""
+    return closest(word, known) or f" Known: {', '.join(sorted(known))}."
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'x'?`` where something known is close, else nothing."""
     close = difflib.get_close_matches(word, sorted(known), n=1)
-    return f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(sorted(known))}."
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def field_docs(cls: type) -> dict[str, str]:
