@@ -6,6 +6,7 @@ from safetensors.numpy import load_file, save_file
 
 from headway.architecture import weight_shapes
 from headway.checkpoints import describe_new_weights, load_checkpoint, load_config, save_checkpoint
+from headway.checkpoints.files import weight_files
 from headway.errors import CheckpointError, ConfigError, HeadwayError, WeightError
 from headway.families import family
 
@@ -229,6 +230,7 @@ def test_an_index_that_names_a_weight_which_is_not_there_is_an_error(saved):
         ("{", "is not an index of weight files"),
         ("{}", "is not an index of weight files"),
         ('{"weight_map": ["a"]}', "is not an index of weight files"),
+        pytest.param("[" * 100_000, "is not an index of weight files", id="deep"),
         ('{"weight_map": {"a": "../model.safetensors"}}', "names weight files outside its own folder, which is refused"),
     ],
 )
@@ -240,21 +242,24 @@ def test_an_index_that_is_none_is_an_error(saved, index, message):
         load_checkpoint(folder)
 
 
-def test_pickled_weights_are_not_read_and_the_way_out_is_named(saved):
+def test_weights_of_other_libraries_are_named_with_the_way_out(saved):
     folder = saved("base")
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    (folder / "model.safetensors").rename(folder / "tf_model.h5")
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(folder)
     message = str(caught.value)
-    assert "only pytorch_model.bin, a pickle, which can run any code" in message
-    assert "restricted reader for pickled weights is not there yet" in message
-    assert "AutoModel.from_pretrained(folder).save_pretrained(folder)" in message
+    assert "only tf_model.h5, which is for another library" in message
+    assert "AutoModel.from_pretrained(folder, from_tf=True or from_flax=True).save_pretrained(folder)" in message
 
 
 def test_a_folder_without_weights_is_an_error_that_says_what_was_looked_for(saved):
     folder = saved("base")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"has no model\.safetensors and no model\.safetensors\.index\.json"):
+    assert weight_files(folder) == []
+    with pytest.raises(
+        CheckpointError,
+        match=r"model\.safetensors, model\.safetensors\.index\.json, pytorch_model\.bin or pytorch_model\.bin\.index\.json, so",
+    ):
         load_checkpoint(folder)
 
 

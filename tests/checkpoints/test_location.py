@@ -146,7 +146,7 @@ class TestCache:
     def test_a_cache_with_the_configuration_only_says_how_to_complete_it(self, cache):
         (cache / "models--owner--tiny" / "snapshots" / COMMIT / "model.safetensors").unlink()
         assert load_config("owner/tiny", cache_dir=cache).hidden_size == 28
-        with pytest.raises(CheckpointError, match="or this cache has only part of it; load it with the network on"):
+        with pytest.raises(CheckpointError, match=r"or this cache has only part of it\. Load the model once with the network on"):
             load_checkpoint("owner/tiny", cache_dir=cache)
 
 

@@ -85,6 +85,7 @@ def test_whole_numbers_have_a_shape_but_are_no_weight(tmp_path):
         pytest.param(b"{", "header is not JSON", id="cut header"),
         pytest.param(b"\xff\xfe\x00", "header is not JSON", id="not text"),
         pytest.param([1], "header is a JSON list", id="no object"),
+        pytest.param(b"[" * 100_000, "header is not JSON", id="deep"),
         pytest.param({"a": 3}, "describes 'a' as 3", id="no entry"),
         pytest.param({"a": {"dtype": "F32", "shape": [1]}}, "describes 'a'", id="no offsets"),
         pytest.param({"a": entry(start=-4)}, "describes 'a'", id="before the data"),

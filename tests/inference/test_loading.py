@@ -78,6 +78,23 @@ def test_changed_weights_are_seen_even_where_size_and_time_are_the_same(folder, 
     assert not np.allclose(logits(engine), logits(other))
 
 
+@pytest.mark.train
+def test_pickled_weights_are_a_source_like_safetensors_and_other_ones_are_other_graphs(folder, tmp_path, cache):
+    import torch
+    from safetensors.torch import load_file
+
+    pickled = shutil.copytree(folder, tmp_path / "pickled")
+    weights = load_file(pickled / "model.safetensors")
+    (pickled / "model.safetensors").unlink()
+    torch.save(weights, pickled / "pytorch_model.bin")
+    engines = [load_engine(source, head="sequence-classification")[0] for source in (folder, pickled)]
+    np.testing.assert_array_equal(*map(logits, engines))
+    weights["classifier.bias"] += 1
+    torch.save(weights, pickled / "pytorch_model.bin")
+    other, _ = load_engine(pickled, head="sequence-classification")
+    np.testing.assert_allclose(logits(other), logits(engines[0]) + 1, rtol=1e-5)
+
+
 def test_a_cache_that_cannot_be_written_is_said_and_the_model_runs(folder, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path / "file" / "cache"))

@@ -1,5 +1,6 @@
 """Model folders and Hub repositories to named arrays, and back."""
 
+from headway.checkpoints.files import weight_files
 from headway.checkpoints.loading import Checkpoint, describe_new_weights, load_checkpoint, load_config
 from headway.checkpoints.location import locate, shipped_models
 from headway.checkpoints.saving import save_checkpoint
@@ -12,4 +13,5 @@ __all__ = [
     "locate",
     "save_checkpoint",
     "shipped_models",
+    "weight_files",
 ]

@@ -1,16 +1,22 @@
 """The files of a model's folder, and how its weight files are found and listed."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from headway.architecture import ModelConfig
+from headway.checkpoints.pickled import read_pickled
 from headway.checkpoints.tensors import StoredTensor, read_safetensors
 from headway.errors import CheckpointError, WeightError
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+SHARDS = "model-*-of-*.safetensors"
+PICKLED = "pytorch_model.bin"
+PICKLED_INDEX = "pytorch_model.bin.index.json"
+PICKLED_SHARDS = "pytorch_model-*-of-*.bin"
+OTHERS = ("tf_model.h5", "flax_model.msgpack", "model.ckpt.index")
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -25,27 +31,38 @@ def read_config(folder: Path) -> ModelConfig:
 
 
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
-    """Every tensor of the model by its name on disk, none of them read yet."""
-    if (folder / WEIGHTS).is_file():
-        return read_safetensors(folder / WEIGHTS)
-    if (folder / INDEX).is_file():
-        return _sharded(folder)
+    """Every tensor of the model by its name on disk, none of them read yet; safetensors come before pickles."""
+    for whole, index, read in ((WEIGHTS, INDEX, read_safetensors), (PICKLED, PICKLED_INDEX, read_pickled)):
+        if (folder / whole).is_file():
+            return read(folder / whole)
+        if (folder / index).is_file():
+            return _sharded(folder, index, read)
     raise _no_weights(folder)
 
 
-def _sharded(folder: Path) -> dict[str, StoredTensor]:
-    places = _weight_map(folder / INDEX)
+def weight_files(folder: Path) -> list[Path]:
+    """The files that ``stored_tensors`` would read, the index of shards among them; empty where there are none."""
+    for whole, index in ((WEIGHTS, INDEX), (PICKLED, PICKLED_INDEX)):
+        if (folder / whole).is_file():
+            return [folder / whole]
+        if (folder / index).is_file():
+            return [folder / index, *(folder / name for name in sorted(set(_weight_map(folder / index).values())))]
+    return []
+
+
+def _sharded(folder: Path, index: str, read: Callable[[Path], dict[str, StoredTensor]]) -> dict[str, StoredTensor]:
+    places = _weight_map(folder / index)
     shards = {}
     for name in sorted(set(places.values())):
         if not (folder / name).is_file():
             raise CheckpointError(
-                f"{folder} has no {name}, though {INDEX} names it: weights would be missing. Download or save the model again."
+                f"{folder} has no {name}, though {index} names it: weights would be missing. Download or save the model again."
             )
-        shards[name] = read_safetensors(folder / name)
+        shards[name] = read(folder / name)
     for weight, name in places.items():
         if weight not in shards[name]:
             raise WeightError(
-                f"{INDEX} says that {weight} is in {name}, but it is not there in {folder}. Download or save the model again."
+                f"{index} says that {weight} is in {name}, but it is not there in {folder}. Download or save the model again."
             )
     return {weight: shards[name][weight] for weight, name in places.items()}
 
@@ -54,7 +71,7 @@ def _weight_map(path: Path) -> dict[str, str]:
     try:
         places = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
         plain = all(isinstance(name, str) and Path(name).name == name for name in places.values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is not an index of weight files ({error!r}). Download or save the model again.") from error
     if not plain:
         raise CheckpointError(
@@ -64,15 +81,20 @@ def _weight_map(path: Path) -> dict[str, str]:
 
 
 def _no_weights(folder: Path) -> CheckpointError:
-    pickled = [name for name in PICKLED if (folder / name).is_file()]
+    others = [name for name in OTHERS if (folder / name).is_file()]
+    found = f"{WEIGHTS}, {INDEX}, {PICKLED} or {PICKLED_INDEX}"
     if "snapshots" in folder.parts:
-        found = f"no {WEIGHTS}: either the repository has none, or this cache has only part of it; load it with the network on"
-    elif pickled:
-        found = f"only {pickled[0]}, a pickle, which can run any code when it is read"
-    else:
-        found = f"no {WEIGHTS} and no {INDEX}"
+        return CheckpointError(
+            f"{folder} has no {found}: either the repository has none, or this cache has only part of it. "
+            "Load the model once with the network on, or pick a revision that has weights."
+        )
+    if others:
+        return CheckpointError(
+            f"{folder} has no {found}, only {', '.join(others)}, which is for another library. Convert it once with "
+            "transformers 4: AutoModel.from_pretrained(folder, from_tf=True or from_flax=True).save_pretrained(folder), "
+            "with the AutoModel class of the head."
+        )
     return CheckpointError(
-        f"{folder} has {found}. Headway reads safetensors; a restricted reader for pickled weights is not there yet. "
-        "Convert them once with transformers: AutoModel.from_pretrained(folder).save_pretrained(folder), "
-        f"with the AutoModel class of the head, or pick a revision that has {WEIGHTS}."
+        f"{folder} has no {found}, so there are no weights to load. Give the folder that save_pretrained wrote, "
+        "or download the model again."
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.architecture import ModelConfig
 from headway.architecture.family import HeadName
-from headway.checkpoints import load_checkpoint, load_config, locate
+from headway.checkpoints import load_checkpoint, load_config, locate, weight_files
 from headway.core.extras import require_torch
 from headway.errors import EngineError, TaskError
 from headway.families import family
@@ -33,7 +33,7 @@ def load_engine(
     """The engine for a model with this head, and the model's folder.
 
     ``place`` says where to look: ``revision``, ``token``, ``local_files_only``, ``cache_dir``. An exported ONNX file in the
-    folder is used if it has the head; otherwise the graph is built from the safetensors file and kept in the cache. Missing head
+    folder is used if it has the head; otherwise the graph is built from the folder's weights and kept in the cache. Missing head
     weights are a ``WeightError``, never made up.
     """
     folder = locate(name_or_path, **place)
@@ -55,7 +55,7 @@ def build_cached(folder: Path, config: ModelConfig, *, head: HeadName, precision
     """The graph built from the folder's weights, from the cache where it was built before."""
     from headway.graph import GRAPH_VERSION
 
-    weights = sorted([*folder.glob("model*.safetensors"), *folder.glob("model.safetensors.index.json")])
+    weights = weight_files(folder)
     if not weights:
         _refuse_other_exports(folder, config, head, precision)
     sources = [folder / "config.json", *weights, *(_tokenizer_files(folder) if precision == "int8" else [])]

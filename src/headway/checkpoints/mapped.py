@@ -1,0 +1,55 @@
+"""A file of weights mapped into memory, and the two things that can be wrong with one: damaged, or not what weights may hold."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from headway.errors import WeightError
+
+POINTER = b"version https://git-lfs"
+
+
+@dataclass(frozen=True, eq=False)
+class MappedFile:
+    """The bytes of a file, read from the disk only where they are looked at; ``form`` is what the file claims to be."""
+
+    path: Path
+    content: np.ndarray
+    form: str
+
+    def damaged(self, reason: str) -> WeightError:
+        """The error for a file that is not whole."""
+        return WeightError(
+            f"{self.path} is not a whole {self.form}: {reason}. It may be truncated or damaged: download or save it again."
+        )
+
+    def refused(self, found: str) -> WeightError:
+        """The error for a file that wants more than weights."""
+        return WeightError(
+            f"{self.path} is refused, and nothing in it was run: {found}, but weights are named tensors and nothing else. "
+            "Another library may do whatever such a file asks for, so do not open it elsewhere unless you trust its origin. "
+            "Use the model's safetensors file instead; if the file is your own, save the weights alone: "
+            "torch.save(model.state_dict(), path)."
+        )
+
+    def unsupported(self, found: str) -> WeightError:
+        """The error for tensors of a kind that nothing here computes with."""
+        return WeightError(
+            f"{self.path} cannot be used: it holds {found}, and Headway computes with ordinary floating-point weights. "
+            "Use the original checkpoint, or save the model with dense weights in float32, float16 or bfloat16."
+        )
+
+
+def map_file(path: Path, *, form: str) -> MappedFile:
+    """The file, mapped for reading; one that cannot be, or that stands for another, is an error."""
+    try:
+        content = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
+    except (OSError, ValueError) as error:
+        raise MappedFile(path, np.empty(0, np.uint8), form).damaged(f"it cannot be opened ({error})") from error
+    if content[: len(POINTER)].tobytes() == POINTER:
+        raise WeightError(
+            f"{path} is only Git's pointer to the weights, because its repository was cloned without Git LFS. "
+            "Run `git lfs install` and `git lfs pull` in its folder."
+        )
+    return MappedFile(path, content, form)
