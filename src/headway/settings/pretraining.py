@@ -19,6 +19,10 @@ class PretrainSettings(TrainingArguments):
     tokenizer: str
     """Folder of the tokenizer, as ``headway tokenizer`` writes it."""
 
+    family: str = "bert"
+    """The family of encoders, as ``model_type`` in ``config.json`` names it. Rotary families such as modernbert learn from far
+    fewer tokens."""
+
     hidden_size: int = 256
     """Width of the encoder."""
 
@@ -29,7 +33,7 @@ class PretrainSettings(TrainingArguments):
     """Attention heads of each layer."""
 
     intermediate_size: int | None = None
-    """Width of the feed-forward part; None is four times the hidden size."""
+    """Width of the feed-forward part; None keeps the family's ratio to the hidden size: four times for BERT."""
 
     max_position_embeddings: int = 512
     """Longest text that the model will ever read, in tokens."""

@@ -14,6 +14,7 @@ from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
 from headway.training.batch import Batch, LossSum
 from headway.training.checkpoints import TrainerState, load_state, newest_state, save_state
+from headway.training.memory import keep_freed_memory
 from headway.training.optimiser import learning_rate, make_optimizer, set_learning_rate
 from headway.training.reporting import Reporter
 from headway.training.step import mixed_precision, train_step
@@ -52,6 +53,7 @@ DECISIVE = (
 
 def train(job: Job, arguments: TrainingArguments, reporter: Reporter) -> TrainOutput:
     """Train to the end, from the checkpoint that the arguments name where there is one. The model is changed in place."""
+    keep_freed_memory()
     torch.manual_seed(arguments.seed)
     optimizer = make_optimizer(job.model, arguments)
     identity = {name: getattr(arguments, name) for name in DECISIVE} | dict(job.identity)

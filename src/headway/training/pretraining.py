@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from headway.architecture import Architecture, ModelConfig
+from headway.architecture import Family, ModelConfig
+from headway.architecture.dropout import with_dropout
 from headway.errors import DataError
-from headway.families import family
+from headway.families import family as find_family
 from headway.neural.auto import build_model
 from headway.neural.model import EncoderModel
 from headway.settings.pretraining import PretrainSettings
@@ -47,23 +48,26 @@ def pretrain(settings: PretrainSettings, *, progress: bool = True) -> TrainOutpu
 
 def new_model(settings: PretrainSettings, tokenizer: Tokenizer) -> EncoderModel:
     """A masked LM of the settings' size with new weights; its saved configuration keeps the family's dropout for fine-tuning."""
-    config = family("bert").config(
+    family = find_family(settings.family)
+    config = _config(settings, family, tokenizer)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return build_model(config, with_dropout(family.architecture(config, "masked-lm"), settings.dropout), "masked-lm", {}).to(
+        device
+    )
+
+
+def _config(settings: PretrainSettings, family: Family, tokenizer: Tokenizer) -> ModelConfig:
+    ratio = family.defaults["intermediate_size"] / family.defaults["hidden_size"]
+    roles = {name: getattr(tokenizer, name) for name in family.defaults if name.endswith("_token_id")}
+    return family.config(
         vocab_size=len(tokenizer),
         hidden_size=settings.hidden_size,
         num_hidden_layers=settings.num_hidden_layers,
         num_attention_heads=settings.num_attention_heads,
-        intermediate_size=settings.intermediate_size or 4 * settings.hidden_size,
+        intermediate_size=settings.intermediate_size or round(ratio * settings.hidden_size),
         max_position_embeddings=settings.max_position_embeddings,
-        pad_token_id=tokenizer.pad_token_id,
+        **roles,
     )
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return build_model(config, with_dropout(config, settings.dropout), "masked-lm", {}).to(device)
-
-
-def with_dropout(config: ModelConfig, dropout: float) -> Architecture:
-    """The masked LM that a configuration describes, with another dropout everywhere."""
-    changed = config.replace(hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
-    return family(config.model_type).architecture(changed, "masked-lm")
 
 
 def _held_out(documents: int, settings: PretrainSettings) -> np.ndarray:
