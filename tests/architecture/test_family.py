@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import pytest
 
@@ -26,11 +27,11 @@ def test_a_head_that_the_family_lacks_is_refused_with_those_it_has(tiny_config):
         ("position_embedding_type", "relative_key"),
         ("is_decoder", True),
         ("add_cross_attention", True),
-        ("tie_word_embeddings", False),
+        ("pruned_heads", {"1": [0]}),
     ],
 )
 def test_a_setting_that_needs_other_mathematics_is_refused(tiny_config, name, value):
-    with pytest.raises(ConfigError, match=f"{name} is {value!r} in config.json, which changes what a bert model computes"):
+    with pytest.raises(ConfigError, match=f"{name} is {re.escape(repr(value))} in config.json, which changes what a bert model computes"):
         BERT.architecture(tiny_config.replace(**{name: value}), "base")
 
 

@@ -23,27 +23,54 @@ HeadName: TypeAlias = Literal[
 ]
 
 
+CLASS_SUFFIXES: Mapping[HeadName, str] = {
+    "base": "Model",
+    "sequence-classification": "ForSequenceClassification",
+    "token-classification": "ForTokenClassification",
+    "question-answering": "ForQuestionAnswering",
+    "masked-lm": "ForMaskedLM",
+    "next-sentence": "ForNextSentencePrediction",
+    "pretraining": "ForPreTraining",
+    "multiple-choice": "ForMultipleChoice",
+    "replaced-token": "ForPreTraining",
+}
+"""How transformers ends the name of a model's class; no family has both of the heads that are called pre-training."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """An encoder family: how its ``config.json`` becomes an architecture, and what its weights are called on the Hub.
 
     ``defaults`` are the settings that are read, with what they are where a file does not have them. ``required`` are settings
-    that have one supported value each. ``irrelevant`` are known and change nothing that a model here computes.
+    that have one supported value each. ``irrelevant`` are known and change nothing that a model here computes. ``aliases`` are
+    other spellings of settings that are read. ``class_prefix`` begins the names of transformers' classes. ``pretraining`` is the
+    head that ``AutoModelForPreTraining`` gives, None where it knows no such class.
     """
 
     model_type: str
+    class_prefix: str
+    heads: tuple[HeadName, ...]
     defaults: Mapping[str, Any]
     build: Callable[[ModelConfig, HeadName], Architecture]
     names: Callable[[ModelConfig, HeadName], WeightNames]
-    class_names: Mapping[HeadName, str]
     tokenizer: TokenizerDefaults
     required: Mapping[str, Any] = field(default_factory=dict)
     irrelevant: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    pretraining: HeadName | None = "masked-lm"
+
+    @property
+    def class_names(self) -> dict[HeadName, str]:
+        """The class of each head, as transformers calls it."""
+        return {head: self.class_prefix + CLASS_SUFFIXES[head] for head in self.heads}
 
     def config(self, **settings: Any) -> ModelConfig:
         """A configuration from the family's defaults and these settings."""
-        labels = {name: settings.pop(name) for name in ("num_labels", "id2label", "label2id") if name in settings}
-        return ModelConfig({"model_type": self.model_type, **self.defaults, **settings}).replace(**labels)
+        return self.known(ModelConfig({"model_type": self.model_type, **self.defaults})).replace(**settings)
+
+    def known(self, config: ModelConfig) -> ModelConfig:
+        """A configuration of this family that knows the family's defaults and spellings of what it does not say itself."""
+        return config.known_to(self.defaults, self.aliases)
 
     def architecture(self, config: ModelConfig, head: HeadName) -> Architecture:
         """The architecture that a configuration describes, with the head asked for.
@@ -51,8 +78,8 @@ class Family:
         Settings absent from the file take the family's defaults. A setting whose value would need mathematics that is not here is
         refused.
         """
-        if head not in self.class_names:
-            raise TaskError(f"{self.model_type} models have no {head!r} head here; they have {', '.join(self.class_names)}.")
+        if head not in self.heads:
+            raise TaskError(f"{self.model_type} models have no {head!r} head here; they have {', '.join(self.heads)}.")
         for name, value in self.required.items():
             if config.get(name, value) != value:
                 raise ConfigError(
@@ -73,15 +100,21 @@ class Family:
         return next((by_class[name] for name in config.get("architectures") or () if name in by_class), None)
 
     def _whole(self, config: ModelConfig) -> ModelConfig:
-        return ModelConfig({**self.defaults, **config.to_dict()})
+        values = config.to_dict()
+        spelt = {name: values[alias] for alias, name in self.aliases.items() if alias in values}
+        return ModelConfig({**self.defaults, **spelt, **values})
 
     def _check_numbers(self, config: ModelConfig) -> None:
         for name, default in self.defaults.items():
-            value, whole = config[name], isinstance(default, int)
-            if not isinstance(default, int | float):
-                continue
-            if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < 0:
-                raise ConfigError(
-                    f"{name} is {value!r} in config.json, but it is a {'whole ' if whole else ''}number, not below zero. "
-                    f"Correct it; a {self.model_type} model usually has {default}."
-                )
+            if isinstance(default, bool) and not isinstance(config[name], bool):
+                raise ConfigError(f"{name} is {config[name]!r} in config.json, but it is true or false. Correct it.")
+            if not isinstance(default, bool) and isinstance(default, int | float):
+                self._check_number(name, config[name], default)
+
+    def _check_number(self, name: str, value: Any, default: float) -> None:
+        whole, least = isinstance(default, int), min(0, default)  # -1 stands for "as another setting says"
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < least:
+            raise ConfigError(
+                f"{name} is {value!r} in config.json, but it is a {'whole ' if whole else ''}number, not below "
+                f"{least or 'zero'}. Correct it; a {self.model_type} model usually has {default}."
+            )

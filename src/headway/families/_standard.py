@@ -1,6 +1,6 @@
-"""What most families share: BERT's configuration keys, its post-norm layers, and heads that read the pooled vector or each token.
+"""What most families share: BERT's configuration keys and its post-norm layers.
 
-A family's file calls these and states only where it differs.
+A family's file calls these and states only where it differs; ``_heads`` has what stands on the encoder.
 """
 
 from collections.abc import Mapping
@@ -11,24 +11,13 @@ from headway.architecture import (
     Embeddings,
     Encoder,
     FeedForward,
-    Head,
     Layer,
-    MaskedLanguageModelHead,
     ModelConfig,
-    MultipleChoiceHead,
-    NextSentenceHead,
     Norm,
-    Pooler,
     Positions,
-    PreTrainingHead,
     Projection,
-    QuestionAnsweringHead,
     SelfAttention,
-    SequenceClassificationHead,
-    TokenClassificationHead,
-    Transform,
 )
-from headway.architecture.family import HeadName
 from headway.architecture.parts import AttentionBias, RelativePositions
 from headway.errors import ConfigError
 
@@ -57,19 +46,39 @@ BERT_DEFAULTS: Mapping[str, Any] = {
     "layer_norm_eps": 1e-12,
     "pad_token_id": 0,
     "classifier_dropout": None,
+    "tie_word_embeddings": True,
 }
 
-ENCODER_ONLY: Mapping[str, Any] = {"is_decoder": False, "add_cross_attention": False, "tie_word_embeddings": True}
+ROBERTA_DEFAULTS: Mapping[str, Any] = {**BERT_DEFAULTS, "pad_token_id": 1}
+"""What RoBERTa's kin have where a file says nothing; published files say 514 positions, one token type and 1e-5."""
+
+ENCODER_ONLY: Mapping[str, Any] = {
+    "is_decoder": False,
+    "add_cross_attention": False,
+    "is_encoder_decoder": False,
+    "pruned_heads": {},
+    "quantization_config": None,
+}
 """Settings that every family here needs to have these values, where a file has them at all."""
+
+IRRELEVANT = ("use_cache", "gradient_checkpointing")
 
 
 def activation(config: ModelConfig, key: str = "hidden_act") -> Activation:
     """The activation that a setting names."""
-    if config[key] not in ACTIVATIONS:
-        raise ConfigError(
-            f"{key} is {config[key]!r}; known are {', '.join(ACTIVATIONS)}. Another activation would change every answer."
-        )
-    return ACTIVATIONS[config[key]]
+    return ACTIVATIONS[one_of(config, key, tuple(ACTIVATIONS), why="Another activation would change every answer.")]
+
+
+def one_of(config: ModelConfig, key: str, known: tuple[str, ...], *, why: str) -> str:
+    """The value of a setting that has to be one of a few; ``why`` says what another would do."""
+    if config[key] not in known:
+        raise ConfigError(f"{key} is {config[key]!r}; known are {', '.join(known)}. {why}")
+    return str(config[key])
+
+
+def picked(*names: str) -> dict[str, Any]:
+    """Some of BERT's defaults."""
+    return {name: BERT_DEFAULTS[name] for name in names}
 
 
 def check_heads(config: ModelConfig, *, hidden: str = "hidden_size", heads: str = "num_attention_heads") -> None:
@@ -89,16 +98,17 @@ def norm(config: ModelConfig) -> Norm:
 def embeddings(
     config: ModelConfig, *, positions: Positions | None, size: int | None = None, projection: Projection | None = None
 ) -> Embeddings:
-    """Embeddings by BERT's keys; ``size`` is their width where it is not the encoder's, and ``projection`` leads to that."""
+    """Embeddings by BERT's keys; ``projection`` leads from their ``size`` to the encoder's width where the two differ."""
+    size = size or config.hidden_size
     return Embeddings(
         vocab_size=config.vocab_size,
-        size=size or config.hidden_size,
+        size=size,
         token_types=config.type_vocab_size,
         positions=positions,
         norm=norm(config),
         dropout=config.hidden_dropout_prob,
         padding_id=config.pad_token_id,
-        projection=projection if size is not None and size != config.hidden_size else None,
+        projection=None if size == config.hidden_size else projection,
     )
 
 
@@ -128,42 +138,3 @@ def encoder(config: ModelConfig, parts: Embeddings, each: Layer) -> Encoder:
         embeddings=parts,
         layers=(each,) * config.num_hidden_layers,
     )
-
-
-def classifier_dropout(config: ModelConfig) -> float:
-    """The dropout before a classifier: its own, or else the encoder's."""
-    found = config.classifier_dropout
-    return float(config.hidden_dropout_prob if found is None else found)
-
-
-def tanh_pooler(config: ModelConfig, *, dropout: float = 0.0) -> Pooler:
-    """The first token through a linear map and tanh."""
-    return Pooler(transform=Transform(size=config.hidden_size, activation="tanh"), dropout=dropout)
-
-
-def masked_lm(config: ModelConfig, *, size: int | None = None, act: Activation | None = None) -> MaskedLanguageModelHead:
-    """A masked LM head; ``size`` is the width of the token table where it is not the encoder's."""
-    transform = Transform(size=size or config.hidden_size, activation=act or activation(config), norm=norm(config))
-    return MaskedLanguageModelHead(vocab_size=config.vocab_size, transform=transform)
-
-
-def head(config: ModelConfig, name: HeadName, *, masked: MaskedLanguageModelHead | None = None) -> Head | None:
-    """The head of this name as BERT has it; families with others make those themselves."""
-    dropout = classifier_dropout(config)
-    match name:
-        case "sequence-classification":
-            return SequenceClassificationHead(num_labels=config.num_labels, dropout=dropout)
-        case "token-classification":
-            return TokenClassificationHead(num_labels=config.num_labels, dropout=dropout)
-        case "question-answering":
-            return QuestionAnsweringHead(dropout=0.0)
-        case "masked-lm":
-            return masked or masked_lm(config)
-        case "next-sentence":
-            return NextSentenceHead()
-        case "pretraining":
-            return PreTrainingHead(masked_lm=masked or masked_lm(config), next_sentence=NextSentenceHead())
-        case "multiple-choice":
-            return MultipleChoiceHead(dropout=dropout)
-        case _:
-            return None

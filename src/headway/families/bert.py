@@ -2,8 +2,19 @@
 
 from headway.architecture import Architecture, Family, ModelConfig, Positions, Rename, TokenizerDefaults, WeightNames
 from headway.architecture.family import HeadName
-from headway.families import _names
+from headway.families import _heads as heads
+from headway.families import _names, _tokens
 from headway.families import _standard as standard
+
+POOLER_OF_TENSORFLOW = (
+    "directionality",
+    "pooler_fc_size",
+    "pooler_num_attention_heads",
+    "pooler_num_fc_layers",
+    "pooler_size_per_head",
+    "pooler_type",
+)
+"""Settings in Google's later checkpoints, which no model has ever read."""
 
 POOLED = ("base", "sequence-classification", "next-sentence", "pretraining", "multiple-choice")
 
@@ -13,8 +24,8 @@ def build(config: ModelConfig, head: HeadName) -> Architecture:
     parts = standard.embeddings(config, positions=Positions(count=config.max_position_embeddings))
     return Architecture(
         encoder=standard.encoder(config, parts, standard.layer(config)),
-        pooler=standard.tanh_pooler(config) if head in POOLED else None,
-        head=standard.head(config, head),
+        pooler=heads.pooler(config) if head in POOLED else None,
+        head=heads.head(config, head),
     )
 
 
@@ -25,11 +36,8 @@ MASKED_LM_NAMES = (
 )
 NEXT_SENTENCE_NAMES = (Rename("cls.seq_relationship", "head.next_sentence"),)
 
-HEAD_NAMES = {
-    "sequence-classification": (_names.CLASSIFIER_NAME,),
-    "token-classification": (_names.CLASSIFIER_NAME,),
-    "multiple-choice": (_names.CLASSIFIER_NAME,),
-    "question-answering": (_names.ANSWER_NAME,),
+HEAD_NAMES: dict[HeadName, tuple[Rename, ...]] = {
+    **_names.HEAD_NAMES,
     "masked-lm": MASKED_LM_NAMES,
     "next-sentence": NEXT_SENTENCE_NAMES,
     "pretraining": (*MASKED_LM_NAMES, *NEXT_SENTENCE_NAMES),
@@ -48,31 +56,19 @@ def names(config: ModelConfig, head: HeadName) -> WeightNames:
 
 FAMILY = Family(
     model_type="bert",
+    class_prefix="Bert",
+    heads=(*heads.USUAL, "next-sentence", "pretraining"),
+    pretraining="pretraining",
     defaults=standard.BERT_DEFAULTS,
     build=build,
     names=names,
-    class_names={
-        "base": "BertModel",
-        "sequence-classification": "BertForSequenceClassification",
-        "token-classification": "BertForTokenClassification",
-        "question-answering": "BertForQuestionAnswering",
-        "masked-lm": "BertForMaskedLM",
-        "next-sentence": "BertForNextSentencePrediction",
-        "pretraining": "BertForPreTraining",
-        "multiple-choice": "BertForMultipleChoice",
-    },
     tokenizer=TokenizerDefaults(
         class_name="BertTokenizer",
         algorithm="wordpiece",
-        special_tokens={
-            "unk_token": "[UNK]",
-            "sep_token": "[SEP]",
-            "pad_token": "[PAD]",
-            "cls_token": "[CLS]",
-            "mask_token": "[MASK]",
-        },
+        special_tokens=_tokens.BERT_TOKENS,
         lowercase=True,
+        files=("vocab.txt",),
     ),
     required={**standard.ENCODER_ONLY, "position_embedding_type": "absolute"},
-    irrelevant=("use_cache", "gradient_checkpointing"),
+    irrelevant=(*standard.IRRELEVANT, *POOLER_OF_TENSORFLOW),
 )
