@@ -61,6 +61,9 @@ class TokenizerDefaults:
     class_name: str = "PreTrainedTokenizerFast"
     """The tokenizer's class in transformers, without ``Fast``: how a folder names the form of its files."""
 
+    files: tuple[str, ...] = ()
+    """The vocabulary files that are this family's where neither a class nor the model's type says whose they are."""
+
     template: Template = "bert"
     """How a text or a pair is framed: ``[CLS] A [SEP] B [SEP]`` with types 0 and 1, ``<s> A </s></s> B </s>`` with type 0, or
     MPNet's, which is the latter with the former's types."""
