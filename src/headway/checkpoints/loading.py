@@ -16,6 +16,7 @@ from headway.checkpoints.stored import Stored, listed
 from headway.core.updates import undisturbed
 from headway.errors import WeightError
 from headway.families import family as find_family
+from headway.families import recognised
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +66,7 @@ def load_config(
     folder = locate(
         name_or_path, revision=revision, token=token, local_files_only=local_files_only, cache_dir=cache_dir, files="config"
     )
-    return read_config(folder)
+    return recognised(read_config(folder))
 
 
 def load_checkpoint(
@@ -87,7 +88,7 @@ def load_checkpoint(
     """
     folder = locate(name_or_path, revision=revision, token=token, local_files_only=local_files_only, cache_dir=cache_dir)
     with undisturbed(folder):
-        config = read_config(folder).replace(**changes)
+        config = recognised(read_config(folder)).replace(**changes)
         family = find_family(config.model_type)
         head = head or family.head_in(config) or "base"
         architecture = family.architecture(config, head)
