@@ -2,9 +2,11 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -89,6 +91,36 @@ def test_the_annotated_tree_is_the_tree(page):
 def test_generated_parts_are_up_to_date():
     done = subprocess.run([sys.executable, ROOT / "scripts" / "docs", "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A page of another project, and ``scripts/docs`` there: ``page.docs("--check")`` gives its exit status and words."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "docs", tmp_path / "scripts" / "docs")
+    (tmp_path / "src").symlink_to(ROOT / "src")
+    run = [sys.executable, tmp_path / "scripts" / "docs"]
+    docs = lambda *words: subprocess.run([*run, *words], capture_output=True, text=True, check=False)  # noqa: E731
+    return SimpleNamespace(path=tmp_path / "README.md", docs=docs)
+
+
+def test_a_generated_part_that_is_old_is_found_and_made_anew_and_can_be_made_again(page):
+    page.path.write_text("<!-- generated: commands -->\nold\n<!-- end -->\nrest\n", encoding="utf-8")
+    assert page.docs("--check").returncode == 1
+    assert page.docs().returncode == 0
+    made = page.path.read_text(encoding="utf-8")
+    assert "usage: headway COMMAND" in made
+    assert made.endswith("<!-- end -->\nrest\n")
+    assert page.docs("--check").returncode == 0
+    page.path.write_text(made.replace("usage", "abuse"), encoding="utf-8")
+    assert page.docs("--check").returncode == 1
+
+
+def test_a_generated_part_without_end_is_refused(page):
+    page.path.write_text("<!-- generated: commands -->\nold\n", encoding="utf-8")
+    done = page.docs("--check")
+    assert done.returncode == 1
+    assert "README.md has a generated part without its <!-- end -->" in done.stderr
 
 
 def test_every_command_has_its_settings_documented():

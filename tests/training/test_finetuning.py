@@ -54,6 +54,14 @@ def test_dropout_is_the_setting_s(settings):
     assert (saved["hidden_dropout_prob"], saved["attention_probs_dropout_prob"]) == (0.3, 0.3)
 
 
+@pytest.mark.filterwarnings("ignore:.*weights are made anew")
+def test_settings_of_the_configuration_can_be_changed(settings):
+    made = settings(dropout=0.3, model_settings=("attention_probs_dropout_prob=0.2", "layer_norm_eps=1e-7"))
+    fine_tune(made, progress=False)
+    saved = saved_config(made)
+    assert (saved["hidden_dropout_prob"], saved["attention_probs_dropout_prob"], saved["layer_norm_eps"]) == (0.3, 0.2, 1e-7)
+
+
 def test_a_task_that_does_not_learn_from_rows_is_refused(settings):
     with pytest.raises(TaskError, match="fill-mask does not learn from labelled rows"):
         fine_tune(settings(task="fill-mask"), progress=False)

@@ -23,6 +23,9 @@ class PretrainSettings(TrainingArguments):
     """The family of encoders, as ``model_type`` in ``config.json`` names it. Rotary families such as modernbert learn from far
     fewer tokens."""
 
+    model_settings: tuple[str, ...] = ()
+    """Other settings of the family's configuration, as NAME=VALUE: classifier_pooling=mean."""
+
     hidden_size: int = 256
     """Width of the encoder."""
 

@@ -141,7 +141,10 @@ class TrainSettings(TrainingArguments):
     """What the labels are called, in the order of their numbers or of the alphabet; None keeps the file's own names."""
 
     dropout: float | None = None
-    """Dropout of hidden states and attention while fine-tuning; None keeps the model's own."""
+    """Dropout everywhere in the model while fine-tuning; None keeps the model's own."""
+
+    model_settings: tuple[str, ...] = ()
+    """Changes to the model's configuration, as NAME=VALUE: classifier_pooling=mean."""
 
     logging_steps: int = 50
     """Steps between lines of the log."""

@@ -5,9 +5,12 @@ from typing import Any
 
 import torch
 
+from headway.checkpoints.configuration import AutoConfig
 from headway.core.tables import read_rows
 from headway.errors import ConfigError, DataError
+from headway.families import family as find_family
 from headway.neural.auto import AutoModelForSequenceClassification
+from headway.settings.changes import config_changes
 from headway.settings.training import TrainSettings
 from headway.tasks import task as find_task
 from headway.text import Tokenizer
@@ -24,7 +27,7 @@ def fine_tune(settings: TrainSettings, *, progress: bool = True) -> tuple[TrainO
     columns = training.find_columns(rows[0])
     labels = _labels(training.label_names(row.get(columns.label) for row in rows), settings.label_names)
     model = AutoModelForSequenceClassification.from_pretrained(
-        settings.model, id2label=dict(enumerate(labels)), problem_type="single_label_classification", **_dropout(settings)
+        settings.model, id2label=dict(enumerate(labels)), problem_type="single_label_classification", **_changes(settings)
     )
     trainer = Trainer(
         model, settings, train_dataset=rows, eval_dataset=valid, processing_class=Tokenizer.from_pretrained(settings.model),
@@ -57,7 +60,11 @@ def _labels(found: tuple[str, ...], named: tuple[str, ...] | None) -> tuple[str,
     return named
 
 
-def _dropout(settings: TrainSettings) -> dict[str, Any]:
+def _changes(settings: TrainSettings) -> dict[str, Any]:
+    """What of the model's configuration is to be different: the settings named, and every dropout."""
+    changes = config_changes(settings.model_settings)
     if settings.dropout is None:
-        return {}
-    return {"hidden_dropout_prob": settings.dropout, "attention_probs_dropout_prob": settings.dropout}
+        return changes
+    defaults = find_family(AutoConfig.from_pretrained(settings.model).model_type).defaults
+    rates = {name for name, value in defaults.items() if "dropout" in name and isinstance(value, float)}
+    return dict.fromkeys(rates, settings.dropout) | changes

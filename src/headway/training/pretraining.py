@@ -12,6 +12,7 @@ from headway.errors import DataError
 from headway.families import family as find_family
 from headway.neural.auto import build_model
 from headway.neural.model import EncoderModel
+from headway.settings.changes import config_changes
 from headway.settings.pretraining import PretrainSettings
 from headway.text import Tokenizer
 from headway.training.batch import Batch, token_loss
@@ -59,7 +60,7 @@ def new_model(settings: PretrainSettings, tokenizer: Tokenizer) -> EncoderModel:
 def _config(settings: PretrainSettings, family: Family, tokenizer: Tokenizer) -> ModelConfig:
     ratio = family.defaults["intermediate_size"] / family.defaults["hidden_size"]
     roles = {name: getattr(tokenizer, name) for name in family.defaults if name.endswith("_token_id")}
-    return family.config(
+    return family.config(**config_changes(settings.model_settings)).replace(
         vocab_size=len(tokenizer),
         hidden_size=settings.hidden_size,
         num_hidden_layers=settings.num_hidden_layers,
