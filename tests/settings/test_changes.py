@@ -13,7 +13,7 @@ def test_values_are_json_where_they_can_be_and_text_elsewhere():
         "tied": True,
         "none": None,
         "empty": "",
-        "path": "a=b",
+        "is": "a=b",
     }
     assert config_changes(words) == expected
 
