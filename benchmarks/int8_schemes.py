@@ -15,6 +15,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ from headway.core.padding import padded
 from headway.families import family
 from headway.graph.calibration import calibration_sequences, measure_readings, random_sequences
 from headway.graph.heads import write_graph
+from headway.graph.integers import Int8
 from headway.graph.parity import answers_of
-from headway.graph.precision import Float32, Int8, Precision
+from headway.graph.precision import Float32, Precision
 from headway.graph.quantised import Range, Reading, quantise_rows
 from headway.graph.session import Session
 from headway.graph.writer import GraphWriter
@@ -169,13 +171,16 @@ def schemes(architecture: Architecture, weights: Weights, texts: Sequence[TokenS
 def plain_ranges(architecture: Architecture, weights: Weights, texts: Sequence[TokenSequence]) -> dict[str, Range]:
     """What each linear map reads, over the texts, without dividing channels."""
     base = Float32(weights)
-    session = as_session(write_graph(architecture, weights, precision=base, also=lambda: base.inputs.values()))
+    session = as_session(
+        write_graph(architecture, weights, precision=base, also=lambda: chain.from_iterable(base.inputs.values()))
+    )
     spans: dict[str, Range] = {}
     for batch in batches([*texts, *random_sequences(architecture)]):
         outputs = session.run(**batch)
-        for name, place in base.inputs.items():
-            old = spans.get(name, Range(0.0, 0.0))
-            spans[name] = Range(min(old.low, float(outputs[place].min())), max(old.high, float(outputs[place].max())))
+        for name, places in base.inputs.items():
+            old, found = spans.get(name, Range(0.0, 0.0)), [outputs[place] for place in places]
+            lows, highs = ([float(extreme(values)) for values in found] for extreme in (np.min, np.max))
+            spans[name] = Range(min(old.low, *lows), max(old.high, *highs))
     return spans
 
 

@@ -35,7 +35,8 @@ def made(tiny_config, random_weights):
 
     def make(head, precision="fp32"):
         if (head, precision) not in found:
-            architecture = family("bert").architecture(tiny_config, head)
+            config = tiny_config.replace(num_labels=2) if head == "question-answering" else tiny_config
+            architecture = family("bert").architecture(config, head)
             weights = random_weights(weight_shapes(architecture))
             graph = build_graph(architecture, weights, precision=precision, calibration=texts(seed=1))
             found[head, precision] = architecture, weights, graph
@@ -70,11 +71,13 @@ def test_fp32_equals_numpy(made, head):
 def test_int8_is_near_fp32_and_the_same_in_any_company(made, head):
     rounded, exact = made(head, "int8")[2].SerializeToString(), made(head)[2].SerializeToString()
     together, near = answers_of(rounded, texts()), answers_of(exact, texts())
-    for text, in_batch, in_fp32 in zip(texts(), together, near, strict=True):
+    for text, in_batch in zip(texts(), together, strict=True):
         (alone,) = answers_of(rounded, [text])
         for name, values in in_batch.items():
-            assert np.corrcoef(values.ravel(), in_fp32[name].ravel())[0, 1] > 0.9
             np.testing.assert_allclose(values, alone[name], rtol=0, atol=1e-5 * np.abs(values).max())
+    for name in together[0]:
+        found, expected = (np.concatenate([answer[name].ravel() for answer in answers]) for answers in (together, near))
+        assert np.corrcoef(found, expected)[0, 1] > 0.98
 
 
 def test_int8_keeps_a_quarter_of_the_weights_bytes(tiny_config, random_weights):

@@ -1,5 +1,6 @@
 """``export_model`` and ``headway export``: what is written, what is refused, and what a kill leaves behind."""
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from headway.cli.main import main
 from headway.errors import DataError, EngineError, TokenizerError, WeightError
 from headway.families import family
 from headway.graph import Session, export_model, parity
-from headway.graph.layers import LayerWriter
+from headway.graph.parts import PartWriter
 from headway.text import Tokenizer
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] the a was not and good bad film water old new she they of in . , ! ? ##s ##ed".split()
@@ -76,8 +77,12 @@ def test_a_model_can_be_exported_into_its_own_folder(folder):
 def test_a_wrong_graph_is_refused_and_the_old_one_stays(folder, tmp_path, monkeypatch, precision):
     """The fault is planted in the writer: layers are normalised with another epsilon, which changes every number."""
     old = export_model(folder, tmp_path / "out", precision=precision).path.read_bytes()
-    right = LayerWriter.norm
-    monkeypatch.setattr(LayerWriter, "norm", lambda self, states, name, *, eps: right(self, states, name, eps=0.1))
+    right = PartWriter.norm
+    monkeypatch.setattr(
+        PartWriter,
+        "norm",
+        lambda self, states, name, parts: right(self, states, name, parts and dataclasses.replace(parts, eps=0.1)),
+    )
     with pytest.raises(EngineError, match=r"fp32 graph differs from what its weights mean by 0\.\d+ .* nothing was written"):
         export_model(folder, tmp_path / "out", precision=precision)
     assert {path.name for path in (tmp_path / "out").glob("model*")} == {f"model{'_int8' if precision == 'int8' else ''}.onnx"}

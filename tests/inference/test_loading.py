@@ -210,7 +210,7 @@ def test_outputs_have_no_padding(model_folder, cache):
 
 def test_unpadded_by_hand():
     outputs = {"states": np.arange(12).reshape(2, 3, 2), "logits": np.array([[1, 2], [3, 4]])}
-    first, second = unpadded(outputs, [3, 1])
+    first, second = unpadded(outputs, [3, 1], by_token={"states"})
     assert first["states"].tolist() == [[0, 1], [2, 3], [4, 5]]
     assert second["states"].tolist() == [[6, 7]]
     assert [first["logits"].tolist(), second["logits"].tolist()] == [[1, 2], [3, 4]]

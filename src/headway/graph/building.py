@@ -8,8 +8,10 @@ from headway.architecture import Architecture, weight_shapes
 from headway.core.batching import TokenSequence
 from headway.errors import ConfigError, EngineError, WeightError
 from headway.graph.calibration import measure_readings, random_sequences
+from headway.graph.folding import folded
 from headway.graph.heads import write_graph
-from headway.graph.precision import Float32, Int8, Precision, Weights
+from headway.graph.integers import Int8, PortableInt8
+from headway.graph.precision import Float32, Precision, Weights
 from headway.graph.quantised import Reading
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def build_graph(
     precision: str = "fp32",
     calibration: Sequence[TokenSequence] = (),
     reduce_range: bool = False,
+    portable: bool = False,
     metadata: Mapping[str, str] | None = None,
 ) -> "onnx.ModelProto":
     """The model as an ONNX graph, ready to run.
@@ -43,10 +46,12 @@ def build_graph(
     notes = {"headway.version": headway.__version__, "headway.precision": precision, **(metadata or {})}
     if precision not in PRECISIONS:
         raise ConfigError(f"precision is {precision!r}, but a graph is written in {' or '.join(PRECISIONS)}. Choose one of them.")
+    weights = folded(architecture, weights)
     how: Precision = Float32(weights)
     if precision == "int8":
-        how = Int8(weights, _readings(architecture, weights, calibration), limit=63 if reduce_range else 127)
-    return write_graph(architecture, weights, precision=how, metadata=notes)
+        readings = _readings(architecture, weights, calibration)
+        how = (PortableInt8 if portable else Int8)(weights, readings, limit=63 if reduce_range else 127)
+    return write_graph(architecture, weights, precision=how, metadata=notes, portable=portable)
 
 
 def _readings(architecture: Architecture, weights: Weights, calibration: Sequence[TokenSequence]) -> Mapping[str, Reading]:

@@ -7,6 +7,7 @@ it are multiplied by the same (Xiao et al., 2022, arXiv:2211.10438, section 4).
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from headway.architecture import Architecture
 from headway.core.batching import TokenSequence, plan_batches
 from headway.core.padding import padded
 from headway.errors import DataError
+from headway.graph.folding import folded
 from headway.graph.heads import write_graph
 from headway.graph.precision import Float32
 from headway.graph.quantised import Range, Reading
@@ -40,7 +42,8 @@ BATCH_TOKENS = 512
 def measure_readings(
     architecture: Architecture, weights: Mapping[str, np.ndarray], *, sequences: Sequence[TokenSequence]
 ) -> dict[str, Reading]:
-    """How each linear map should read its input, by the map's name."""
+    """How each linear map should read its input, by the map's name; layers that several steps share read all of theirs."""
+    weights = folded(architecture, weights)
     spans: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for name, states in _linear_inputs(architecture, weights, sequences):
         low, high = states.min(axis=0), states.max(axis=0)
@@ -71,15 +74,15 @@ def _linear_inputs(
 ) -> Iterable[tuple[str, np.ndarray]]:
     """What each linear map reads, (tokens, channels) without padding, batch by batch."""
     reader = Float32(weights)
-    model = write_graph(architecture, weights, precision=reader, also=lambda: reader.inputs.values())
+    model = write_graph(architecture, weights, precision=reader, also=lambda: chain.from_iterable(reader.inputs.values()))
     session = Session(model.SerializeToString(), threads=1)
     for batch in plan_batches([len(sequence) for sequence in sequences], max_tokens=BATCH_TOKENS):
         inputs = padded([sequences[index] for index in batch])
         outputs = session.run(**inputs)
         keep = inputs["attention_mask"].astype(bool)
-        for name, place in reader.inputs.items():
-            states = outputs[place]
-            yield name, states[keep] if states.shape[:2] == keep.shape else states.reshape(-1, states.shape[-1])
+        for name, places in reader.inputs.items():
+            for states in map(outputs.__getitem__, places):
+                yield name, states[keep] if states.shape[:2] == keep.shape else states.reshape(-1, states.shape[-1])
 
 
 def random_sequences(architecture: Architecture) -> list[TokenSequence]:

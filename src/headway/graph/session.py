@@ -17,6 +17,9 @@ from headway.errors import CheckpointError, EngineError
 
 UNRUNNABLE = (errors.Fail, errors.InvalidArgument, errors.RuntimeException)
 UNREADABLE = (*UNRUNNABLE, errors.InvalidGraph, errors.InvalidProtobuf, errors.NoSuchFile, errors.NotImplemented)
+SEQUENCE = "sequence"
+"""What graphs call the dimension of tokens."""
+
 FATAL = 4
 """ONNX Runtime's log level at which it is silent: whatever it could say comes as an exception as well."""
 
@@ -28,7 +31,11 @@ class Session:
         source = model if isinstance(model, bytes) else str(model)
         with _explained("a model in memory" if isinstance(model, bytes) else str(model)):
             self._session = onnxruntime.InferenceSession(source, _options(threads), providers=["CPUExecutionProvider"])
-        self.output_names = tuple(output.name for output in self._session.get_outputs())
+        self.input_names = tuple(entry.name for entry in self._session.get_inputs())
+        outputs = self._session.get_outputs()
+        self.output_names = tuple(output.name for output in outputs)
+        self.token_outputs = frozenset(output.name for output in outputs if output.shape[1:2] == [SEQUENCE])
+        """Those that have a row for each token, (batch, sequence, …); the others have one for each text."""
         self.threads = threads
 
     @property
@@ -36,14 +43,20 @@ class Session:
         """What the file says about itself: ``headway.version``, ``headway.precision`` and what its writer added."""
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
-    def run(self, input_ids: np.ndarray, attention_mask: np.ndarray, token_type_ids: np.ndarray) -> dict[str, np.ndarray]:
-        """The outputs by name, for int64 inputs of (batch, sequence). Inputs that it cannot read are an ``EngineError``."""
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+    def run(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """The outputs by name, for int64 inputs by name, (batch, sequence); those that the graph has no use for are left out.
+
+        Inputs that are missing, or that the model cannot read, are an ``EngineError``.
+        """
+        if missing := [name for name in self.input_names if name not in inputs]:
+            raise EngineError(
+                f"The model also reads {', '.join(missing)}; it was given {', '.join(inputs)}. Pass each by its name."
+            )
         try:
-            values = self._session.run(None, inputs)
+            values = self._session.run(None, {name: inputs[name] for name in self.input_names})
         except UNRUNNABLE as error:
             raise EngineError(
-                f"The model could not run a batch of shape {input_ids.shape} ({_first_line(error)}). "
+                f"The model could not run a batch of shape {inputs[self.input_names[0]].shape} ({_first_line(error)}). "
                 "Check that the tokenizer is the model's own, and that texts are cut to the length that it was built for."
             ) from error
         return dict(zip(self.output_names, values, strict=True))

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -82,8 +82,9 @@ class OnnxEngine:
         """Each text's outputs by name without padding, in the order given."""
         if not sequences:
             return []
-        outputs = self._session(self.workers if alone else 1).run(**padded(sequences))
-        return unpadded(outputs, [len(sequence) for sequence in sequences])
+        session = self._session(self.workers if alone else 1)
+        lengths = [len(sequence) for sequence in sequences]
+        return unpadded(session.run(**padded(sequences)), lengths, by_token=session.token_outputs)
 
     def _session(self, threads: int) -> "Session":
         from headway.graph import Session
@@ -94,10 +95,12 @@ class OnnxEngine:
             return self._sessions[threads]
 
 
-def unpadded(outputs: Mapping[str, np.ndarray], lengths: Sequence[int]) -> list[dict[str, np.ndarray]]:
-    """One mapping a text: (texts, tokens, …) is cut to the text's length, (texts, …) is its row."""
+def unpadded(
+    outputs: Mapping[str, np.ndarray], lengths: Sequence[int], *, by_token: Collection[str]
+) -> list[dict[str, np.ndarray]]:
+    """One mapping a text: outputs ``by_token``, (texts, tokens, …), are cut to its length; of the others it has a row."""
     return [
-        {name: values[row, :length] if values.ndim == 3 else values[row] for name, values in outputs.items()}
+        {name: values[row, :length] if name in by_token else values[row] for name, values in outputs.items()}
         for row, length in enumerate(lengths)
     ]
 

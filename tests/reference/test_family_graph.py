@@ -1,0 +1,120 @@
+"""Every family and head as a graph: equal to transformers in fp32, alone as in company, by standard operators as by others."""
+
+from functools import cache
+
+import numpy as np
+import onnx
+import pytest
+
+from headway.checkpoints import load_checkpoint
+from headway.core.batching import TokenSequence
+from headway.graph import Session, build_graph
+from headway.graph.parity import answers_of, check_fp32, check_int8
+from reference.family_cases import (
+    CHOICES,
+    COMBINATIONS,
+    batch,
+    masked,
+    reference_outputs,
+    relative_difference,
+    saved_folder,
+)
+
+EVERY = pytest.mark.parametrize("combination", COMBINATIONS, ids=str)
+IN_INT8 = [
+    combination
+    for combination in COMBINATIONS
+    if combination.head in ("base", "masked-lm") or combination.case.model_type in ("bert", "deberta-v2", "modernbert")
+]
+
+
+@cache
+def checkpoint(combination):
+    return load_checkpoint(saved_folder(combination.case, combination.head), head=combination.head)
+
+
+@cache
+def graph(combination, *, precision="fp32", portable=False):
+    found = checkpoint(combination)
+    made = build_graph(found.architecture, found.weights, precision=precision, portable=portable)
+    onnx.checker.check_model(made, full_check=True)
+    return made.SerializeToString()
+
+
+@cache
+def given(combination):
+    return batch(combination.case, combination.head)
+
+
+@cache
+def expected(combination):
+    return reference_outputs(combination.case, combination.head, given(combination))
+
+
+def run(model, arrays):
+    """The outputs for rows of texts; a model that has token types gets zeros where the batch has none."""
+    arrays = {"token_type_ids": np.zeros_like(arrays["input_ids"]), **arrays}
+    return Session(model, threads=1).run(**arrays)
+
+
+def in_rows(arrays):
+    """Multiple choice as our graphs read it: each choice is a text."""
+    return {name: array.reshape(-1, array.shape[-1]) for name, array in arrays.items()}
+
+
+def texts(combination):
+    rows = in_rows(given(combination))
+    lengths = rows["attention_mask"].sum(axis=1)
+    types = rows.get("token_type_ids", np.zeros_like(rows["input_ids"]))
+    return [
+        TokenSequence(ids[:length].tolist(), kinds[:length].tolist())
+        for ids, kinds, length in zip(rows["input_ids"], types, lengths, strict=True)
+    ]
+
+
+@EVERY
+def test_fp32_equals_transformers(combination):
+    found = run(graph(combination), in_rows(given(combination)))
+    if combination.head == "multiple-choice":
+        found = {name: values.reshape(-1, CHOICES) for name, values in found.items()}
+    assert found.keys() == expected(combination).keys()
+    for name, theirs in expected(combination).items():
+        assert found[name].dtype == np.float32
+        ours = masked(name, found[name], given(combination)["attention_mask"])
+        assert relative_difference(ours, theirs) < 1e-5  # asked for is 1e-4
+
+
+@EVERY
+def test_standard_operators_alone_give_the_same(combination):
+    portable = graph(combination, portable=True)
+    assert [opset.domain for opset in onnx.load_from_string(portable).opset_import] == [""]
+    found = run(portable, given(combination))
+    for name, theirs in expected(combination).items():
+        ours = masked(name, found[name], given(combination)["attention_mask"])
+        assert relative_difference(ours, theirs) < 1e-5
+
+
+@EVERY
+def test_a_text_alone_equals_the_text_in_a_batch(combination):
+    together = answers_of(graph(combination), texts(combination))
+    for text, in_batch in zip(texts(combination), together, strict=True):
+        (alone,) = answers_of(graph(combination), [text])
+        for name, values in in_batch.items():
+            largest = max(np.abs(answer[name]).max() for answer in together)
+            np.testing.assert_allclose(values, alone[name], rtol=0, atol=1e-5 * largest)
+
+
+@EVERY
+def test_the_check_of_exports_agrees(combination):
+    found = checkpoint(combination)
+    assert check_fp32(graph(combination), found.architecture, found.weights, texts=texts(combination)) < 1e-5
+
+
+@pytest.mark.parametrize("combination", IN_INT8, ids=str)
+def test_int8_is_near_fp32_in_both_forms(combination):
+    for portable in (False, True):
+        rounded = graph(combination, precision="int8", portable=portable)
+        if portable:
+            assert [opset.domain for opset in onnx.load_from_string(rounded).opset_import] == [""]
+        if not (portable and combination.head == "multiple-choice"):
+            assert check_int8(rounded, graph(combination), texts=texts(combination)) < 0.3
