@@ -31,7 +31,7 @@ def test_a_head_that_the_family_lacks_is_refused_with_those_it_has(tiny_config):
     ],
 )
 def test_a_setting_that_needs_other_mathematics_is_refused(tiny_config, name, value):
-    with pytest.raises(ConfigError, match=f"{name} is {re.escape(repr(value))} in config.json, which changes what a bert model computes"):
+    with pytest.raises(ConfigError, match=f"{name} is {re.escape(repr(value))} in config.json, which changes what a bert"):
         BERT.architecture(tiny_config.replace(**{name: value}), "base")
 
 

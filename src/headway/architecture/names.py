@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
+Stored = TypeVar("Stored")
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,19 @@ Rule: TypeAlias = Rename | Fuse | Interleave
 
 @dataclass(frozen=True)
 class WeightNames:
-    """The table of one model: base and head. ``prefix`` stands before the base model's names wherever a head is beside it."""
+    """The table of one model: base and head. ``prefix`` stands before the base model's names wherever a head is beside it.
+
+    ``ignored`` are patterns of names that mean nothing. ``tied`` are names of arrays that repeat another, each with the name of
+    that one, as a base model of today has it. ``foreign`` are patterns of names that no checkpoint has that was trained for this
+    head. ``legacy`` are endings of older names, with those of today.
+    """
 
     base: tuple[Rule, ...]
     heads: tuple[Rule, ...]
     prefix: str
     ignored: tuple[str, ...] = ()
+    tied: tuple[tuple[str, str], ...] = ()
+    foreign: tuple[str, ...] = ()
     legacy: tuple[tuple[str, str], ...] = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
 
     def to_ours(self, theirs: Mapping[str, Callable[[], np.ndarray]]) -> tuple[dict[str, Callable[[], np.ndarray]], list[str]]:
@@ -109,9 +117,18 @@ class WeightNames:
                 theirs = theirs.removesuffix(old) + new
         return theirs.removeprefix(self.prefix)
 
+    def untied(self, theirs: Mapping[str, Stored]) -> dict[str, Stored]:
+        """The same without repetitions; where only the repetition is there, it goes under the name of what it repeats."""
+        tied, present = dict(self.tied), {self.canonical(name) for name in theirs}
+        return {tied.get(name, name): found for name, found in theirs.items() if tied.get(name) not in present}
+
     def ignores(self, theirs: str) -> bool:
         """Whether a weight of this name may be on disk without meaning anything."""
         return any(re.search(pattern, theirs) for pattern in self.ignored)
+
+    def contradicts(self, theirs: str) -> bool:
+        """Whether a weight of this name shows that a checkpoint was trained for another head."""
+        return any(re.search(pattern, theirs) for pattern in self.foreign)
 
     def _find(self, name: str) -> "_Place | None":
         wanted = self.canonical(name)

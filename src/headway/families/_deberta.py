@@ -111,33 +111,36 @@ def own_head(config: ModelConfig, head: HeadName) -> Head | None:
 
 
 EMBEDDING_NAMES: tuple[Rule, ...] = (*_names.EMBEDDING_NAMES, Rename("embeddings.embed_proj", "embeddings.projection"))
-LM_HEADS = {
-    True: ("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.bias"),
-    False: ("lm_predictions.lm_head.dense", "lm_predictions.lm_head.LayerNorm", "lm_predictions.lm_head.bias"),
-}
-"""The masked LM's parts as transformers called them first (``legacy``), and as Microsoft's own files do."""
+MICROSOFT_NAMES = (
+    Rename("lm_predictions.lm_head.dense", "head.dense"),
+    Rename("lm_predictions.lm_head.LayerNorm", "head.norm"),
+    Rename("lm_predictions.lm_head.bias", "head.decoder.bias"),
+)
+"""The masked LM in Microsoft's own files, and in transformers without ``legacy``."""
 
-IGNORED = (_names.STRAY_POSITIONS, r"^cls\.predictions\.decoder\.")
+POOLED_NAMES = (_names.POOLER_NAME, _names.CLASSIFIER_NAME)
 UNUSED_POSITIONS = r"^(deberta\.)?embeddings\.position_embeddings\."
 """Published checkpoints have position vectors for pre-training that the encoder itself does not add."""
 
 
 def names(config: ModelConfig, head: HeadName, *, base: tuple[Rule, ...], own: tuple[Rename, ...] | None = None) -> WeightNames:
     """The Hub's names of a DeBERTa checkpoint's weights; its masked LM is found under either spelling."""
-    wanted, other = LM_HEADS[config.legacy], LM_HEADS[not config.legacy]
-    ours = ("head.dense", "head.norm", "head.decoder.bias")
-    by_head: dict[HeadName, tuple[Rename, ...]] = {
-        **_names.HEAD_NAMES,
-        "sequence-classification": (_names.POOLER_NAME, _names.CLASSIFIER_NAME),
-        "multiple-choice": (_names.POOLER_NAME, _names.CLASSIFIER_NAME),
-        "masked-lm": tuple(map(Rename, wanted, ours)),
-    }
-    kinds = (".weight", ".bias")
-    dense = [(old + kind, new + kind) for old, new in zip(other[:2], wanted[:2], strict=True) for kind in kinds]
+    found, other = _names.PREDICTIONS_NAMES, MICROSOFT_NAMES
+    if not config.legacy:
+        found, other = other, found
+    by_head = {**_names.HEAD_NAMES, "sequence-classification": POOLED_NAMES, "multiple-choice": POOLED_NAMES, "masked-lm": found}
     return WeightNames(
         base=(*EMBEDDING_NAMES, *base),
         heads=own or by_head.get(head, ()),
         prefix="deberta.",
-        ignored=IGNORED if config.position_biased_input else (*IGNORED, UNUSED_POSITIONS),
-        legacy=(*WeightNames.legacy, *dense, (other[2], wanted[2])),
+        ignored=(_names.STRAY_POSITIONS,) if config.position_biased_input else (_names.STRAY_POSITIONS, UNUSED_POSITIONS),
+        tied=_names.TIED_PREDICTIONS,
+        foreign=(r"^mask_predictions\.",) if head == "masked-lm" else (),
+        legacy=(*WeightNames.legacy, *respelt(other, found)),
     )
+
+
+def respelt(other: tuple[Rename, ...], wanted: tuple[Rename, ...]) -> tuple[tuple[str, str], ...]:
+    """The names of one spelling with those of the other."""
+    pairs = [(old.theirs, new.theirs) for old, new in zip(other, wanted, strict=True)]
+    return tuple((old + kind, new + kind) for old, new in pairs for kind in ("", ".weight", ".bias"))

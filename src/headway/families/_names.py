@@ -3,6 +3,8 @@
 from headway.architecture import Fuse, Rename, Rule
 from headway.architecture.family import HeadName
 
+TOKEN_TABLE = "embeddings.word_embeddings.weight"
+
 EMBEDDING_NAMES: tuple[Rule, ...] = (
     Rename("embeddings.word_embeddings", "embeddings.token"),
     Rename("embeddings.position_embeddings", "embeddings.position"),
@@ -50,4 +52,10 @@ LM_HEAD_NAMES = (
     Rename("lm_head.layer_norm", "head.norm"),
     Rename("lm_head.bias", "head.decoder.bias"),
 )
-TIED_LM_HEAD = r"^lm_head\.decoder\."
+TIED_LM_HEAD = (("lm_head.decoder.weight", TOKEN_TABLE), ("lm_head.decoder.bias", "lm_head.bias"))
+PREDICTIONS_NAMES = (
+    Rename("cls.predictions.transform.dense", "head.dense"),
+    Rename("cls.predictions.transform.LayerNorm", "head.norm"),
+    Rename("cls.predictions.bias", "head.decoder.bias"),
+)
+TIED_PREDICTIONS = (("cls.predictions.decoder.weight", TOKEN_TABLE), ("cls.predictions.decoder.bias", "cls.predictions.bias"))

@@ -56,7 +56,8 @@ def names(
         base=(*base, *pooler),
         heads=HEAD_NAMES.get(head, ()),
         prefix=prefix,
-        ignored=(_names.STRAY_POSITIONS, _names.TIED_LM_HEAD),
+        ignored=(_names.STRAY_POSITIONS,),
+        tied=_names.TIED_LM_HEAD,
     )
 
 

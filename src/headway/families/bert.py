@@ -29,18 +29,13 @@ def build(config: ModelConfig, head: HeadName) -> Architecture:
     )
 
 
-MASKED_LM_NAMES = (
-    Rename("cls.predictions.transform.dense", "head.dense"),
-    Rename("cls.predictions.transform.LayerNorm", "head.norm"),
-    Rename("cls.predictions.bias", "head.decoder.bias"),
-)
 NEXT_SENTENCE_NAMES = (Rename("cls.seq_relationship", "head.next_sentence"),)
 
 HEAD_NAMES: dict[HeadName, tuple[Rename, ...]] = {
     **_names.HEAD_NAMES,
-    "masked-lm": MASKED_LM_NAMES,
+    "masked-lm": _names.PREDICTIONS_NAMES,
     "next-sentence": NEXT_SENTENCE_NAMES,
-    "pretraining": (*MASKED_LM_NAMES, *NEXT_SENTENCE_NAMES),
+    "pretraining": (*_names.PREDICTIONS_NAMES, *NEXT_SENTENCE_NAMES),
 }
 
 
@@ -50,7 +45,8 @@ def names(config: ModelConfig, head: HeadName) -> WeightNames:
         base=(*_names.ENCODER_NAMES, _names.POOLER_NAME),
         heads=HEAD_NAMES.get(head, ()),
         prefix="bert.",
-        ignored=(_names.STRAY_POSITIONS, r"^cls\.predictions\.decoder\.", r"^cls\.seq_relationship\."),
+        ignored=(_names.STRAY_POSITIONS, r"^cls\.seq_relationship\."),
+        tied=_names.TIED_PREDICTIONS,
     )
 
 

@@ -97,7 +97,8 @@ def names(config: ModelConfig, head: HeadName) -> WeightNames:
         ),
         heads=HEAD_NAMES.get(head, ()),
         prefix="distilbert.",
-        ignored=(_names.STRAY_POSITIONS, r"^vocab_projector\.weight$"),
+        ignored=(_names.STRAY_POSITIONS,),
+        tied=(("vocab_projector.weight", _names.TOKEN_TABLE),),
     )
 
 

@@ -89,7 +89,9 @@ def names(config: ModelConfig, head: HeadName) -> WeightNames:
         base=(*_names.ENCODER_NAMES, Rename("embeddings_project", "embeddings.projection")),
         heads=HEAD_NAMES.get(head, ()),
         prefix="electra.",
-        ignored=(_names.STRAY_POSITIONS, r"^generator_lm_head\.weight$"),
+        ignored=(_names.STRAY_POSITIONS,),
+        tied=(("generator_lm_head.weight", _names.TOKEN_TABLE),),
+        foreign=(r"^discriminator_predictions\.",) if head == "masked-lm" else (),
     )
 
 

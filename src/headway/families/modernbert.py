@@ -124,7 +124,9 @@ def names(config: ModelConfig, head: HeadName) -> WeightNames:
     transform = (Rename("head.dense", f"{place}.dense"), Rename("head.norm", f"{place}.norm"))
     last = Rename("decoder.bias", "head.decoder.bias") if head == "masked-lm" else _names.CLASSIFIER_NAME
     own = () if head == "base" else (*transform, last)
-    return WeightNames(base=BASE_NAMES, heads=own, prefix="model.", ignored=(r"^decoder\.weight$",))
+    return WeightNames(
+        base=BASE_NAMES, heads=own, prefix="model.", tied=(("decoder.weight", "embeddings.tok_embeddings.weight"),)
+    )
 
 
 DEFAULTS: dict[str, Any] = {
