@@ -148,7 +148,13 @@ def test_any_sequence_of_strings_is_a_batch(tokenizer):
         pytest.param((["fox", None],), r"text\[1\] is None", id="None in a list"),
         pytest.param((["fox", "dog", b"x"],), r"text\[2\] is the bytes", id="bytes in a list"),
         pytest.param((["fox", float("nan")],), r"text\[1\] is the float nan", id="missing value of a table"),
-        pytest.param(([["fox", "dog"]],), r"text\[0\] is the list .*text_pair; .*is_split_into_words=True", id="list in a list"),
+        pytest.param(
+            ([["fox", "dog", "the"]],),
+            r"text\[0\] is the list .*two strings, .*text_pair; .*is_split_into_words=True",
+            id="three",
+        ),
+        pytest.param(([("a", "b"), "c"],), r"text\[1\] is the str 'c', where a pair of texts belongs, .*text\[0\]", id="no pair"),
+        pytest.param(([("a", "b"), ("c", 3)],), r"text_pair\[1\] is the int 3", id="half a pair"),
         pytest.param(({"text": "fox"},), r"text is the dict .* where a list of strings belongs", id="mapping"),
         pytest.param(
             (["fox"], "dog"), r"text_pair is the str 'dog', where a list of strings belongs.* Put it into a list", id="pair"
@@ -201,7 +207,7 @@ def test_sequences_for_models_refuse_what_is_not_text(tokenizer):
             {"padding": True, "truncation": True, "max_length": 9, "pad_to_multiple_of": 8},
             r"max_length \(9\) is not a multiple .* \(8\)",
         ),
-        ({"padding": True, "pad_to_multiple_of": 0}, r"pad_to_multiple_of is 0; it is at least 1"),
+        ({"padding": True, "pad_to_multiple_of": 0}, r"pad_to_multiple_of is 0; .* at least 1"),
         ({"return_tensors": "tf"}, r"return_tensors is 'tf'; it is None for lists, 'np' for NumPy or 'pt' for torch"),
         ({"truncation": "only_second", "max_length": 5}, r"only_second' needs a pair"),
     ],
@@ -275,7 +281,7 @@ def test_a_batch_moves_what_can_be_moved():
     class Tensor:
         device = "cpu"
 
-        def to(self, device):
+        def to(self, device, *, non_blocking):
             self.device = device
             return self
 

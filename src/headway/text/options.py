@@ -2,46 +2,43 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from headway.errors import InputError
 from headway.text.traits import UNLIMITED, Side, Traits
-from headway.text.truncation import Truncation, kept_positions
-
-if TYPE_CHECKING:
-    from tokenizers import Encoding
+from headway.text.truncation import Cut, Truncation
 
 Padding: TypeAlias = Literal["longest", "max_length", "do_not_pad"]
-Tensors: TypeAlias = Literal["np", "pt"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fitting:
-    """How the texts of one call are brought to length."""
+    """How the texts of one call are brought to length. ``cut`` is None where nothing is cut."""
 
     padding: Padding
-    truncation: Truncation
+    padding_side: Side
+    cut: Cut | None
     max_length: int | None
     pad_to_multiple_of: int | None
 
-    def kept(self, encoding: "Encoding", side: Side, *, has_pair: bool) -> list[int] | None:
-        """The positions that stay of a text that is too long; None where it is not."""
-        if self.truncation == "do_not_truncate" or self.max_length is None or len(encoding) <= self.max_length:
-            return None
-        return kept_positions(
-            encoding.sequence_ids, max_length=self.max_length, strategy=self.truncation, side=side, has_pair=has_pair
-        )
-
-    def target(self, lengths: Sequence[int]) -> int:
-        """The length to which texts of these lengths are padded; 0 pads none."""
+    def target(self, lengths: Sequence[int]) -> int | None:
+        """The length to which texts of these lengths are padded; None pads none."""
         if self.padding == "do_not_pad":
-            return 0
+            return None
         target = self.max_length if self.padding == "max_length" and self.max_length is not None else max(lengths, default=0)
         return target if self.pad_to_multiple_of is None else -(-target // self.pad_to_multiple_of) * self.pad_to_multiple_of
 
 
 def fitting(
-    padding: bool | str, truncation: bool | str | None, *, max_length: int | None, pad_to_multiple_of: int | None, traits: Traits
+    traits: Traits,
+    *,
+    padding: bool | str = False,
+    truncation: bool | str | None = None,
+    max_length: int | None = None,
+    stride: int = 0,
+    pad_to_multiple_of: int | None = None,
+    padding_side: str | None = None,
+    truncation_side: str | None = None,
 ) -> Fitting:
     """What the arguments of a call mean, by transformers' rules.
 
@@ -49,32 +46,55 @@ def fitting(
     """
     if truncation is None:
         truncation = max_length is not None and padding is False
+    strategy = cast(
+        Truncation, _named("truncation", truncation, yes="longest_first", no="do_not_truncate", known=get_args(Truncation))
+    )
+    limit = _limit(max_length, traits)
+    side = _side("truncation_side", truncation_side, traits.truncation_side)
+    shared = _count("stride", stride, least=0)
+    is_cut = strategy != "do_not_truncate"
     fit = Fitting(
         padding=cast(Padding, _named("padding", padding, yes="longest", no="do_not_pad", known=get_args(Padding))),
-        truncation=cast(
-            Truncation, _named("truncation", truncation, yes="longest_first", no="do_not_truncate", known=get_args(Truncation))
-        ),
-        max_length=_limit(max_length, traits),
-        pad_to_multiple_of=pad_to_multiple_of,
+        padding_side=_side("padding_side", padding_side, traits.padding_side),
+        cut=Cut(max_length=limit, strategy=strategy, side=side, stride=shared) if is_cut and limit is not None else None,
+        max_length=limit,
+        pad_to_multiple_of=None if pad_to_multiple_of is None else _count("pad_to_multiple_of", pad_to_multiple_of, least=1),
     )
     if fit.padding != "do_not_pad":
         _check_padding(fit, traits)
     return fit
 
 
-def _named(name: str, value: bool | str, *, yes: str, no: str, known: tuple[str, ...]) -> str:
+def _named(name: str, value: Any, *, yes: str, no: str, known: tuple[str, ...]) -> str:
     found = (yes if value else no) if isinstance(value, bool) else value
     if found not in known:
         raise InputError(f"{name} is {value!r}; it is True, False or one of {', '.join(map(repr, known))}.")
-    return found
+    return str(getattr(found, "value", found))
+
+
+def _side(name: str, value: str | None, usual: Side) -> Side:
+    if value is not None and value not in ("left", "right"):
+        raise InputError(f"{name} is {value!r}; it is 'left' or 'right', or None for the tokenizer's own, {usual!r}.")
+    return usual if value is None else cast(Side, value)
 
 
 def _limit(max_length: int | None, traits: Traits) -> int | None:
     if max_length is None:
         return None if traits.model_max_length >= UNLIMITED else traits.model_max_length
-    if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 1:
-        raise InputError(f"max_length is {max_length!r}; it is the greatest number of tokens of a text, at least 1.")
-    return max_length
+    return _count("max_length", max_length, least=1)
+
+
+MEANINGS = {
+    "max_length": "the greatest number of tokens of a text",
+    "stride": "the number of tokens that neighbouring windows share",
+    "pad_to_multiple_of": "the number that padded lengths are multiples of",
+}
+
+
+def _count(name: str, value: Any, *, least: int) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+        raise InputError(f"{name} is {value!r}; it is {MEANINGS[name]}, at least {least}.")
+    return int(value)
 
 
 def _check_padding(fit: Fitting, traits: Traits) -> None:
@@ -88,10 +108,8 @@ def _check_padding(fit: Fitting, traits: Traits) -> None:
             "padding='max_length' needs a length, but there is no max_length and the model's limit is not known. "
             "Give max_length, or use padding=True."
         )
-    if multiple is not None and multiple < 1:
-        raise InputError(f"pad_to_multiple_of is {multiple}; it is at least 1.")
-    if multiple is not None and limit is not None and limit % multiple and fit.truncation != "do_not_truncate":
+    if multiple is not None and fit.cut is not None and fit.cut.max_length % multiple:
         raise InputError(
-            f"max_length ({limit}) is not a multiple of pad_to_multiple_of ({multiple}), so cut and padded texts would differ "
-            "in length. Change one of them."
+            f"max_length ({fit.cut.max_length}) is not a multiple of pad_to_multiple_of ({multiple}), so cut and padded texts "
+            "would differ in length. Change one of them."
         )
