@@ -21,6 +21,7 @@ TOKENIZER_FILES = (
     "merges.txt",
     "spm.model",
     "sentencepiece.bpe.model",
+    "spiece.model",
 )
 MODEL_FILES = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors", "model.onnx", "model_int8.onnx")
 SENTENCE_FILES = (

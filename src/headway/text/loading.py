@@ -1,47 +1,85 @@
 """From the files of a folder to a ``tokenizers`` object and its traits.
 
 ``tokenizer.json`` is taken verbatim: rebuilding it from a class is how ids change silently between library versions. Only the
-truncation and padding that some files carry are dropped, because both belong to a call.
+truncation and padding that some files carry are dropped, because both belong to a call. Where there is none, the tokenizer is
+built from its vocabulary.
 """
 
 import json
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken
 from tokenizers import Tokenizer as Backend
 
-from headway.architecture import TokenizerDefaults
+from headway.architecture import Family, ModelConfig, TokenizerDefaults
 from headway.errors import ConfigError, TokenizerError
 from headway.families import family
-from headway.text.traits import ROLES, Traits, content
-from headway.text.wordpiece import build_wordpiece, read_vocabulary
+from headway.text.added import added_tokens, decoder_form
+from headway.text.building import build, check_special_tokens, set_template, settings_read
+from headway.text.components import changed, fault_in_parts, refuse_unread, settings_in
+from headway.text.forms import form_of, named
+from headway.text.traits import Traits
 
-NORMALIZER = {"do_lower_case": "lowercase", "strip_accents": "strip_accents", "tokenize_chinese_chars": "handle_chinese_chars"}
+VOCABULARY_FILES = (
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spm.model",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+)
+"""The files that a tokenizer can be in, beside ``tokenizer.json`` and ``tokenizer_config.json``."""
+
+PANIC = "PanicException"
+"""What the ``tokenizers`` library raises where it has no error for what it meets; nothing exports the class."""
+
+FAITHFUL = {
+    "BertTokenizer": "WordPiece",
+    "DistilBertTokenizer": "WordPiece",
+    "ElectraTokenizer": "WordPiece",
+    "MPNetTokenizer": "WordPiece",
+    "RobertaTokenizer": "BPE",
+}
+"""The classes with which every version of transformers keeps the ids of a ``tokenizer.json``, if its model is of this type."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sources:
+    """What a folder and the caller say of a tokenizer, beside its pieces."""
+
+    folder: Path
+    file: Mapping[str, Any]
+    changes: Mapping[str, Any]
+    added: Mapping[str, Any]
+    class_name: str | None
+    own: TokenizerDefaults | None
+    """The form of the model's family; None where that is not known."""
+    max_positions: int | None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {**self.file, **self.changes}
 
 
 def load(folder: Path, changes: Mapping[str, Any]) -> tuple[Backend, Traits]:
-    """The tokenizer in a folder, from ``tokenizer.json`` or else from ``vocab.txt``; ``changes`` win over its settings."""
-    model = _read_object(folder / "config.json")
-    defaults = _defaults(model)
-    settings = _read_object(folder / "special_tokens_map.json") | _read_object(folder / "tokenizer_config.json") | dict(changes)
-    roles = dict(defaults.special_tokens) if defaults else {}
-    if (folder / "tokenizer.json").is_file():
-        backend = _read_backend(folder / "tokenizer.json")
-        roles = {role: token for role, token in roles.items() if backend.token_to_id(token) is not None}
-        _warn_of_contradiction(backend, settings, folder)
-    elif (folder / "vocab.txt").is_file():
-        backend, settings, roles = _from_vocabulary(folder / "vocab.txt", settings, defaults or family("bert").tokenizer)
-    else:
-        raise TokenizerError(
-            f"{folder} holds neither tokenizer.json nor vocab.txt, so there is no tokenizer to load. "
-            "Give the folder of a saved model, or train one with: headway tokenizer."
-        )
-    traits = Traits.from_file(settings, roles=roles, max_positions=model.get("max_position_embeddings"))
-    add_special_tokens(backend, traits, settings)
-    return backend, traits
+    """The tokenizer in a folder, from ``tokenizer.json`` or else from its vocabulary; ``changes`` win over its settings."""
+    model, file = _read_object(folder / "config.json"), _read_settings(folder)
+    known = _family(model)
+    sources = _Sources(
+        folder=folder,
+        file=file,
+        changes=changes,
+        added=_read_object(folder / "added_tokens.json"),
+        class_name=file.get("tokenizer_class") or model.get("tokenizer_class"),
+        own=None if known is None else known.tokenizer,
+        max_positions=_max_positions(known, model),
+    )
+    return _from_json(sources) if (folder / "tokenizer.json").is_file() else _from_vocabulary(sources)
 
 
 def without_padding_or_truncation(backend: Backend) -> Backend:
@@ -51,11 +89,69 @@ def without_padding_or_truncation(backend: Backend) -> Backend:
     return backend
 
 
+def add_special_tokens(backend: Backend, traits: Traits, settings: Mapping[str, Any]) -> None:
+    """Let the tokenizer recognise the special tokens that only the settings name, as transformers does."""
+    added_tokens(traits, settings, {}, usual=None).add_unknown(backend)
+
+
+def saved_settings(backend: Backend, traits: Traits) -> dict[str, Any]:
+    """What ``tokenizer_config.json`` has to say so that transformers takes ``tokenizer.json`` as it is.
+
+    transformers 5 builds the tokenizers of most classes anew, with other ids; then the class is left general.
+    """
+    values = {**traits.to_file(), **settings_in(backend), "added_tokens_decoder": decoder_form(backend)}
+    class_name = str(values.get("tokenizer_class")).removesuffix("Fast")
+    if FAITHFUL.get(class_name) != type(backend.model).__name__:
+        values["tokenizer_class"] = "PreTrainedTokenizerFast"
+    return values
+
+
+def _from_json(sources: _Sources) -> tuple[Backend, Traits]:
+    path = sources.folder / "tokenizer.json"
+    backend = _read_backend(path)
+    _warn_of_contradiction(backend, sources)
+    backend = changed(backend, sources.changes)
+    form = named(sources.class_name) or sources.own
+    roles = form.special_tokens if form is not None else {}
+    roles = {role: token for role, token in roles.items() if backend.token_to_id(token) is not None}
+    traits = Traits.from_file(sources.settings, roles=roles, max_positions=sources.max_positions, usual=form)
+    added_tokens(traits, sources.settings, sources.added, usual=form).add_unknown(backend)
+    return backend, traits
+
+
+def _from_vocabulary(sources: _Sources) -> tuple[Backend, Traits]:
+    form, path = form_of(sources.folder, class_name=sources.class_name, own=sources.own)
+    usual = {"clean_up_tokenization_spaces": form.algorithm == "wordpiece"}
+    settings = {**usual, **sources.settings, "tokenizer_class": form.class_name}
+    traits = Traits.from_file(settings, roles=form.special_tokens, max_positions=sources.max_positions, usual=form)
+    added = added_tokens(traits, settings, sources.added, usual=form)
+    backend = build(path, form, roles=traits.special_tokens, settings=settings)
+    check_special_tokens(backend, form, roles=traits.special_tokens, declared=added.names, path=path)
+    added.add_all(backend, path)
+    set_template(backend, form, roles=traits.special_tokens, settings=settings)
+    refuse_unread(sources.changes, read=settings_in(backend).keys() | settings_read(form))
+    return backend, traits
+
+
 def _read_backend(path: Path) -> Backend:
     try:
-        return without_padding_or_truncation(Backend.from_buffer(path.read_bytes()))
-    except ValueError as error:
+        backend = without_padding_or_truncation(Backend.from_buffer(path.read_bytes()))
+        fault = fault_in_parts(backend)
+        if fault is None:
+            backend.encode_batch(["a", ("a", "a")])  # a template of tokens that are not there would stop the first text
+    except BaseException as error:
+        if not isinstance(error, ValueError) and type(error) is not Exception and type(error).__name__ != PANIC:
+            raise
         raise TokenizerError(f"{path} is not a tokenizer file ({error}). Download or save the tokenizer again.") from error
+    if fault is not None:
+        raise TokenizerError(f"{path} is damaged: {fault}. Download or save the tokenizer again.")
+    return backend
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
+    """Both files of settings as one; the older one wins where the newer says nothing of added tokens, as in transformers."""
+    older, newer = (_read_object(folder / name) for name in ("special_tokens_map.json", "tokenizer_config.json"))
+    return older | newer if "added_tokens_decoder" in newer else newer | older
 
 
 def _read_object(path: Path) -> dict[str, Any]:
@@ -64,66 +160,35 @@ def _read_object(path: Path) -> dict[str, Any]:
         return {}
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TokenizerError(f"{path} is not valid JSON ({error}). Download or save it again.") from error
     if not isinstance(values, dict):
         raise TokenizerError(f"{path} holds a JSON {type(values).__name__} where an object of settings belongs.")
     return values
 
 
-def _defaults(model: Mapping[str, Any]) -> TokenizerDefaults | None:
-    """The family's defaults; None where the model's type is absent or not one that Headway knows."""
+def _family(model: Mapping[str, Any]) -> Family | None:
+    """The model's family; None where the model's type is absent or not one that Headway knows."""
     try:
-        return family(str(model["model_type"])).tokenizer if "model_type" in model else None
+        return family(str(model["model_type"])) if "model_type" in model else None
     except ConfigError:
         return None
 
 
-def _from_vocabulary(
-    path: Path, settings: Mapping[str, Any], defaults: TokenizerDefaults
-) -> tuple[Backend, dict[str, Any], dict[str, str]]:
-    roles = dict(defaults.special_tokens) | {role: content(settings[role]) for role in ROLES if settings.get(role) is not None}
-    normal = {
-        "do_lower_case": settings.get("do_lower_case", defaults.lowercase),
-        "strip_accents": settings.get("strip_accents"),
-        "tokenize_chinese_chars": settings.get("tokenize_chinese_chars", True),
-    }
-    backend = build_wordpiece(
-        read_vocabulary(path, needed=roles),
-        special_tokens=roles,
-        lowercase=normal["do_lower_case"],
-        strip_accents=normal["strip_accents"],
-        split_chinese=normal["tokenize_chinese_chars"],
-    )
-    usual = {"tokenizer_class": "BertTokenizer", "clean_up_tokenization_spaces": True}
-    return backend, {**usual, **settings, **normal}, roles
+def _max_positions(known: Family | None, model: Mapping[str, Any]) -> int | None:
+    """The length of the longest text that the model reads; None where that is not known."""
+    said = model.get("max_position_embeddings")
+    try:
+        return known.architecture(ModelConfig(model), "base").encoder.max_tokens if known is not None else said
+    except ConfigError:  # what it cannot compute is for the model to say
+        return said
 
 
-def add_special_tokens(backend: Backend, traits: Traits, settings: Mapping[str, Any]) -> None:
-    """Let the tokenizer recognise the special tokens that only the settings name, as transformers does."""
-    known = {token.content for token in backend.get_added_tokens_decoder().values()}
-    for token in (*traits.special_tokens.values(), *traits.additional_special_tokens):
-        if token not in known:
-            forms = [value for value in settings.values() if isinstance(value, Mapping) and value.get("content") == token]
-            sides = {side: bool(forms and forms[0].get(side)) for side in ("lstrip", "rstrip", "single_word", "normalized")}
-            backend.add_special_tokens([AddedToken(token, special=True, **sides)])
-
-
-def normalizer_settings(backend: Backend) -> dict[str, Any]:
-    """BERT's normalisation by the names of ``tokenizer_config.json``; nothing where a tokenizer normalises in another way.
-
-    transformers builds the normalisation anew where its own settings, or their defaults, say otherwise than ``tokenizer.json``.
-    """
-    normalizer = backend.normalizer
-    found = json.loads(normalizer.__getstate__()) if normalizer is not None else {}
-    return {name: found[theirs] for name, theirs in NORMALIZER.items()} if found.get("type") == "BertNormalizer" else {}
-
-
-def _warn_of_contradiction(backend: Backend, settings: Mapping[str, Any], folder: Path) -> None:
-    for name, value in normalizer_settings(backend).items():
-        if settings.get(name, value) != value:
+def _warn_of_contradiction(backend: Backend, sources: _Sources) -> None:
+    for name, value in settings_in(backend).items():
+        if name not in sources.changes and sources.file.get(name, value) != value:
             warnings.warn(
-                f"{folder}: tokenizer_config.json says {name} = {settings[name]}, but tokenizer.json does otherwise; "
+                f"{sources.folder}: tokenizer_config.json says {name} = {sources.file[name]}, but tokenizer.json does otherwise; "
                 "tokenizer.json is used.",
-                stacklevel=4,
+                stacklevel=5,
             )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast
 
+from headway.architecture import TokenizerDefaults
 from headway.core.config import nearest
 from headway.errors import ConfigError, TokenizerError
 
@@ -16,15 +17,21 @@ ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_t
 
 SETTINGS = {
     *ROLES,
+    "add_prefix_space",
     "additional_special_tokens",
+    "byte_fallback",
     "clean_up_tokenization_spaces",
     "do_lower_case",
+    "extra_special_tokens",
+    "keep_accents",
     "model_input_names",
     "model_max_length",
     "pad_token_type_id",
     "padding_side",
+    "split_by_punct",
     "strip_accents",
     "tokenize_chinese_chars",
+    "trim_offsets",
     "truncation_side",
 }
 """What is read of ``tokenizer_config.json``."""
@@ -45,21 +52,33 @@ class Traits:
     file: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_file(cls, values: Mapping[str, Any], *, roles: Mapping[str, str], max_positions: int | None) -> "Traits":
+    def from_file(
+        cls,
+        values: Mapping[str, Any],
+        *,
+        roles: Mapping[str, str],
+        max_positions: int | None,
+        usual: TokenizerDefaults | None = None,
+    ) -> "Traits":
         """The traits that a ``tokenizer_config.json`` gives; ``roles`` are the special tokens where it names none.
 
-        ``model_max_length`` is never more than ``max_positions``: a longer text would only fail later, in the model.
+        ``model_max_length`` is never more than ``max_positions``: a longer text would only fail later, in the model. ``usual``
+        is what holds for the tokenizer's class where the file says nothing.
         """
-        named = {role: content(values[role]) for role in ROLES if values.get(role) is not None}
-        limit = min(int(values.get("model_max_length") or UNLIMITED), UNLIMITED)
+        tokens = {**roles, **{role: content(values[role]) for role in ROLES if values.get(role) is not None}}
+        others = [content(token) for token in special_tokens_without_role(values)] or (
+            usual.additional_special_tokens if usual else ()
+        )
+        names = values.get("model_input_names") or (usual.model_input_names if usual else cls.model_input_names)
+        limit = _number(values, "model_max_length", usual=UNLIMITED)
         return cls(
-            special_tokens={role: ({**roles, **named})[role] for role in ROLES if role in {**roles, **named}},
-            additional_special_tokens=tuple(content(token) for token in values.get("additional_special_tokens") or ()),
+            special_tokens={role: tokens[role] for role in ROLES if role in tokens},
+            additional_special_tokens=tuple(token for token in others if token not in tokens.values()),
             model_max_length=limit if max_positions is None else min(limit, max_positions),
-            model_input_names=tuple(values.get("model_input_names") or cls.model_input_names),
+            model_input_names=tuple(names),
             padding_side=_side(values, "padding_side"),
             truncation_side=_side(values, "truncation_side"),
-            pad_token_type_id=int(values.get("pad_token_type_id") or 0),
+            pad_token_type_id=_number(values, "pad_token_type_id", usual=0),
             clean_up_tokenization_spaces=bool(values.get("clean_up_tokenization_spaces", False)),
             file=values,
         )
@@ -85,6 +104,18 @@ def check_settings(settings: Mapping[str, Any]) -> None:
             raise ConfigError(f"A tokenizer has no setting {name!r}.{nearest(name, SETTINGS)}")
 
 
+def special_tokens_without_role(values: Mapping[str, Any]) -> list[Any]:
+    """The tokens that ``additional_special_tokens`` lists, or ``extra_special_tokens``, as later versions call them."""
+    extra = values.get("extra_special_tokens") or []
+    several = [values.get("additional_special_tokens") or [], list(extra.values()) if isinstance(extra, Mapping) else extra]
+    if not all(isinstance(tokens, list | tuple) for tokens in several):
+        raise TokenizerError(
+            "additional_special_tokens or extra_special_tokens in tokenizer_config.json is no list of tokens. "
+            "Save the tokenizer again."
+        )
+    return [token for tokens in several for token in tokens]
+
+
 def content(token: Any) -> str:
     """A special token's text, from its plain form or from the object that transformers writes."""
     found = token.get("content") if isinstance(token, Mapping) else token
@@ -97,6 +128,15 @@ def content(token: Any) -> str:
 
 def _is_token(value: Any, token: str) -> bool:
     return value is not None and content(value) == token
+
+
+def _number(values: Mapping[str, Any], name: str, *, usual: int) -> int:
+    value = values.get(name)
+    if value is None:
+        return usual
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise TokenizerError(f"{name} is {value!r} in tokenizer_config.json; it is a number, not below zero.")
+    return int(min(value, UNLIMITED))
 
 
 def _side(values: Mapping[str, Any], name: str) -> Side:

@@ -51,17 +51,19 @@ def empty_wordpiece(
     return backend
 
 
-def read_vocabulary(path: Path, *, needed: Mapping[str, str]) -> dict[str, int]:
-    """Pieces by id from a file with one piece a line; the special tokens ``needed`` must be among them."""
+def read_vocabulary(path: Path) -> dict[str, int]:
+    """Pieces by id from a file with one piece a line."""
+    vocabulary: dict[str, int] = {}
     try:
         with path.open(encoding="utf-8") as lines:
-            vocabulary = {line.rstrip("\n"): index for index, line in enumerate(lines)}
+            for index, line in enumerate(lines):
+                piece = line.rstrip("\n")
+                if piece in vocabulary and piece:
+                    raise TokenizerError(
+                        f"Line {index + 1} of {path} repeats line {vocabulary[piece] + 1} ({piece!r}), so it is not clear which "
+                        "id the piece has. Download or save it again."
+                    )
+                vocabulary[piece] = index
     except UnicodeDecodeError as error:
         raise TokenizerError(f"{path} is not UTF-8 text ({error}), so it is no vocabulary. Download or save it again.") from error
-    missing = [token for token in needed.values() if token not in vocabulary]
-    if missing:
-        raise TokenizerError(
-            f"{path} lacks the special tokens {', '.join(missing)}, so texts could not be framed for the model. "
-            "Add them to the file, or name those it has in tokenizer_config.json."
-        )
     return vocabulary
