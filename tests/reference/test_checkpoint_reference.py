@@ -147,9 +147,3 @@ def test_label_settings_mean_the_same(tmp_path, settings):
     assert ours.label2id == theirs.label2id
     made = BERT.config(**settings)
     assert (made.num_labels, made.id2label, made.label2id) == (theirs.num_labels, theirs.id2label, theirs.label2id)
-
-
-def test_defaults_are_those_of_transformers():
-    theirs = transformers.BertConfig()
-    assert {name: getattr(theirs, name) for name in BERT.defaults} == BERT.defaults
-    assert {name: getattr(theirs, name) for name in BERT.required} == BERT.required

@@ -1,6 +1,5 @@
 """Encoder families, one file each; a file that defines ``FAMILY`` is a family. ``deberta-v2`` lives in ``deberta_v2.py``."""
 
-import warnings
 from functools import cache
 
 from headway.architecture import Family, ModelConfig
@@ -29,20 +28,8 @@ def is_known(model_type: str) -> bool:
 
 
 def recognised(config: ModelConfig) -> ModelConfig:
-    """The same configuration with its family's defaults and spellings, where Headway knows the family.
-
-    Settings of which nobody knows what they change are named in a warning.
-    """
-    if not is_known(config.model_type):
-        return config
-    found = family(config.model_type)
-    if unknown := found.unknown_settings(config):
-        warnings.warn(
-            f"config.json of this {config.model_type} model has settings that Headway does not know, and leaves unread: "
-            f"{', '.join(unknown)}. If one of them changes what the model computes, answers here differ from the original's.",
-            stacklevel=2,
-        )
-    return found.known(config)
+    """The same configuration with its family's defaults and spellings, where Headway knows the family."""
+    return family(config.model_type).known(config) if is_known(config.model_type) else config
 
 
 def _module(model_type: str) -> str:
