@@ -1,166 +1,134 @@
-"""The Hub over HTTP: a server on this machine plays it, with the few endpoints that a snapshot needs, for a client process."""
+"""Downloads from a server on this machine that plays the Hub, by a client process that has the network on."""
 
 import json
-import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+import time
 
+import huggingface_hub
+import numpy as np
 import pytest
 from huggingface_hub import errors
+from safetensors.numpy import load, save
 
-from headway.architecture import weight_shapes
-from headway.checkpoints import save_checkpoint
 from headway.checkpoints.hub import explain
-from headway.families import family
 
 COMMITS = {"main": "a" * 40, "v1": "b" * 40}
-REFUSALS = {"gated": (403, "GatedRepo"), "broken": (500, ""), "private": (401, "RepoNotFound")}
-
-# Reads one request a line, answers one line: the folder, or the error with the classes of what it is.
-CLIENT = """
-import json, sys, warnings
-from headway.checkpoints import load_checkpoint, load_config, locate
-
-functions = {"locate": str, "load_config": lambda config: config.hidden_size, "load_checkpoint": lambda found: len(found.weights)}
-for line in sys.stdin:
-    name, arguments, keywords = json.loads(line)
-    try:
-        answer = functions[name](globals()[name](*arguments, **keywords))
-    except Exception as error:
-        answer = {"error": str(error), "kinds": [kind.__name__ for kind in type(error).__mro__]}
-    print(json.dumps(answer), flush=True)
-"""
+OTHERS = ("README.md", "onnx/model.onnx", "tokenizer.json", "vocab.txt", "1_Pooling/config.json", "modules.json")
 
 
-class Hub(ThreadingHTTPServer):
-    """Serves ``owner/tiny`` from a folder, and remembers what it was asked."""
-
-    def __init__(self, files: dict[str, Path]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files = files
-        self.asked: list[tuple[str, str]] = []
-        self.tokens: set[str | None] = set()
-        self.agents: set[str] = set()
-
-    def downloads(self) -> list[str]:
-        names = sorted(
-            path.partition("/resolve/")[2].partition("/")[2]
-            for method, path in self.asked
-            if method == "GET" and "/resolve/" in path
-        )
-        self.asked.clear()
-        return names
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Hub
-
-    def do_HEAD(self):
-        self.do_GET()
-
-    def do_GET(self):
-        self.server.asked.append((self.command, self.path))
-        self.server.tokens.add(self.headers["Authorization"])
-        self.server.agents.add(self.headers["User-Agent"])
-        parts = self.path.strip("/").split("/")
-        if parts[:2] == ["api", "models"]:
-            self.info("/".join(parts[2:4]), parts[5] if len(parts) > 5 else "main")
-        else:
-            self.file("/".join(parts[4:]))
-
-    def info(self, repository: str, revision: str) -> None:
-        owner = repository.partition("/")[0]
-        if owner in REFUSALS:
-            self.refuse(*REFUSALS[owner])
-        elif repository != "owner/tiny":
-            self.refuse(404, "RepoNotFound")
-        elif revision not in COMMITS:
-            self.refuse(404, "RevisionNotFound")
-        else:
-            siblings = [{"rfilename": name} for name in self.server.files]
-            self.answer(json.dumps({"id": repository, "sha": COMMITS[revision], "siblings": siblings}).encode())
-
-    def file(self, name: str) -> None:
-        content = self.server.files[name].read_bytes()
-        self.answer(content, {"ETag": f'"{name.replace("/", "-")}-{len(content)}"', "X-Repo-Commit": self.path.split("/")[4]})
-
-    def refuse(self, status: int, code: str) -> None:
-        self.answer(b"{}", {"X-Error-Code": code} if code else {}, status)
-
-    def answer(self, content: bytes, headers: dict[str, str] | None = None, status: int = 200) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(content)), "Content-Type": "application/json", **(headers or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory, tiny_config, random_weights):
-    folder = tmp_path_factory.mktemp("hub")
-    weights = random_weights(weight_shapes(family("bert").architecture(tiny_config, "base")))
-    save_checkpoint(folder, config=tiny_config, head="base", weights=weights)
-    (folder / "other").write_text("{}")
-    names = (
-        "pytorch_model.bin",
-        "README.md",
-        "onnx/model.onnx",
-        "tokenizer.json",
-        "vocab.txt",
-        "1_Pooling/config.json",
-        "modules.json",
-    )
-    files = {name: folder / name for name in ("config.json", "model.safetensors")} | dict.fromkeys(names, folder / "other")
-    server = Hub(files)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def client(hub, tmp_path_factory):
-    """A function that has another process call one of ours, with the network on."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy") and not name.startswith("HF_")
+@pytest.fixture(scope="module", autouse=True)
+def repositories(hub, tiny_files, assemble, tmp_path_factory):
+    """``owner/tiny`` has weights in both forms, ``owner/pickled`` and ``owner/shards`` only pickled ones."""
+    arrays = load(tiny_files["model.safetensors"])
+    folder = tmp_path_factory.mktemp("pickled")
+    halves = [dict(list(arrays.items())[:20]), dict(list(arrays.items())[20:])]
+    names = [f"pytorch_model-0000{number}-of-00002.bin" for number in (1, 2)]
+    shards = {
+        name: assemble.zip(folder / name, *assemble.weights(half)).read_bytes() for name, half in zip(names, halves, strict=True)
     }
-    environment |= {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(tmp_path_factory.mktemp("home"))}
-    environment |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_XET": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", CLIENT], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-
-    def call(function: str, *arguments, **keywords):
-        process.stdin.write(
-            json.dumps([function, arguments, {name: str(v) if isinstance(v, Path) else v for name, v in keywords.items()}]) + "\n"
-        )
-        process.stdin.flush()
-        return json.loads(process.stdout.readline())
-
-    with process:
-        yield call
-        process.stdin.close()
+    places = {weight: name for name, half in zip(names, halves, strict=True) for weight in half}
+    whole = assemble.stream(folder / "x.bin", *assemble.weights(arrays, stream=True)).read_bytes()
+    common = {"config.json": tiny_files["config.json"], **dict.fromkeys(OTHERS, b"{}"), "tf_model.h5": b"{}"}
+    hub.repositories |= {
+        "owner/tiny": {**common, "model.safetensors": tiny_files["model.safetensors"], "pytorch_model.bin": b"never asked for"},
+        "owner/pickled": {**common, "pytorch_model.bin": whole},
+        "owner/shards": {**common, **shards, "pytorch_model.bin.index.json": json.dumps({"weight_map": places}).encode()},
+        "owner/unsaved": common,
+    }
 
 
-def test_what_is_needed_is_downloaded_once(hub, client, tmp_path):
+@pytest.fixture
+def expected(tiny_files):
+    """What the client says of the tiny model: how many weights there are, and their sum."""
+    return [43, pytest.approx(sum(float(np.sum(array)) for array in load(tiny_files["model.safetensors"]).values()), rel=1e-3)]
+
+
+def test_what_is_needed_is_downloaded_once(hub, client, tmp_path, expected):
     hub.asked.clear()
-    assert client("load_checkpoint", "owner/tiny", cache_dir=tmp_path) == 43
+    assert client("load_checkpoint", "owner/tiny", cache_dir=tmp_path) == expected
     needed = ["1_Pooling/config.json", "config.json", "model.safetensors", "modules.json", "tokenizer.json", "vocab.txt"]
     assert hub.downloads() == needed
-    assert client("load_checkpoint", "owner/tiny", cache_dir=tmp_path) == 43
+    assert client("load_checkpoint", "owner/tiny", cache_dir=tmp_path) == expected
     assert hub.downloads() == []
     assert sorted(path.name for path in (tmp_path / "models--owner--tiny" / "snapshots").iterdir()) == [COMMITS["main"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("owner/pickled", ["pytorch_model.bin"]),
+        (
+            "owner/shards",
+            ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin", "pytorch_model.bin.index.json"],
+        ),
+    ],
+)
+def test_pickled_weights_are_downloaded_once_where_there_are_no_others(hub, client, tmp_path, expected, name, weights):
+    hub.asked.clear()
+    assert client("load_checkpoint", name, cache_dir=tmp_path) == expected
+    needed = ["1_Pooling/config.json", "config.json", "modules.json", *weights, "tokenizer.json", "vocab.txt"]
+    assert hub.downloads() == needed
+    assert client("load_checkpoint", name, cache_dir=tmp_path) == expected
+    assert hub.downloads() == []
+    assert client("load_checkpoint", name, cache_dir=tmp_path, local_files_only=True) == expected
+    assert hub.asked == []
+
+
+def test_a_repository_without_weights_is_an_error_that_says_what_was_looked_for(client, tmp_path):
+    answer = client("load_checkpoint", "owner/unsaved", cache_dir=tmp_path)
+    assert "CheckpointError" in answer["kinds"], answer
+    assert (
+        "has no model.safetensors, model.safetensors.index.json, pytorch_model.bin or pytorch_model.bin.index.json"
+        in answer["error"]
+    )
+    assert "either the repository has none" in answer["error"]
+
+
+CHUNK = 10 * 2**20
+"""The library writes what it has downloaded in pieces of this size."""
+RESUMES_ANOTHERS = int(huggingface_hub.__version__.partition(".")[0]) < 1
+"""Since version 1 the library goes on within one process alone: what another one left is not trusted and is downloaded anew."""
+
+
+@pytest.fixture
+def large(hub, tiny_files):
+    """``owner/large``: weights that take three pieces. What cuts answers is back in order afterwards."""
+    arrays = {**load(tiny_files["model.safetensors"]), "unused.weight": np.ones(6_400_000, np.float32)}
+    content = save(arrays)
+    hub.repositories["owner/large"] = {"config.json": tiny_files["config.json"], "model.safetensors": content}
+    hub.cut = {"model.safetensors": 2 * CHUNK + 5000}
+    hub.ranges.clear()
+    yield content
+    hub.cut, hub.cuts, hub.stalls = {}, 0, False
+    hub.released.set()
+
+
+def blobs(folder, size):
+    return [path.read_bytes() for path in folder.rglob("blobs/*") if path.stat().st_size == size]
+
+
+def test_a_connection_that_breaks_goes_on_where_it_was(hub, client, tmp_path, expected, large):
+    hub.cuts = 1
+    assert client("load_checkpoint", "owner/large", cache_dir=tmp_path) == expected
+    (wanted,) = hub.ranges
+    assert 2 * CHUNK <= int(wanted.removeprefix("bytes=").removesuffix("-")) <= 2 * CHUNK + 5000
+    assert blobs(tmp_path, len(large)) == [large]
+
+
+def test_a_download_that_was_killed_goes_on_where_it_was(hub, client, online, tmp_path, expected, large):
+    hub.cuts, hub.stalls = 1, True
+    code = f"from headway.checkpoints import locate; locate('owner/large', cache_dir={str(tmp_path)!r})"
+    with subprocess.Popen([sys.executable, "-c", code], env=online) as killed:
+        assert hub.stalled.wait(60)
+        while not any(path.stat().st_size >= 2 * CHUNK for path in tmp_path.rglob("blobs/*")):
+            time.sleep(0.01)
+        killed.kill()
+    hub.released.set()
+    hub.ranges.clear()
+    assert client("load_checkpoint", "owner/large", cache_dir=tmp_path) == expected
+    assert hub.ranges == ([f"bytes={2 * CHUNK}-"] if RESUMES_ANOTHERS else [])
+    assert blobs(tmp_path, len(large)) == [large]
 
 
 def test_a_configuration_or_a_tokenizer_is_had_without_the_weights(hub, client, tmp_path):
@@ -183,7 +151,7 @@ def test_a_token_goes_with_the_request_and_headway_says_who_asks(hub, client, tm
     assert hub.tokens == {None}
     client("locate", "owner/tiny", cache_dir=tmp_path, files="config", token="hf_secret")
     assert "Bearer hf_secret" in hub.tokens
-    assert all(agent.startswith("headway/0") for agent in hub.agents)
+    assert any(agent.startswith("headway/0") for agent in hub.agents)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 import os
+import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file
 
 from headway.architecture import weight_shapes
-from headway.checkpoints import load_checkpoint, load_config, locate, location, save_checkpoint, shipped_models
+from headway.checkpoints import load_checkpoint, load_config, locate, location, save_checkpoint, shipped_models, weight_files
 from headway.core.updates import COMMITTED
 from headway.errors import CheckpointError
 from headway.families import family
@@ -23,18 +25,27 @@ def model(tmp_path, tiny_config, random_weights) -> Path:
 
 
 @pytest.fixture
-def cache(tmp_path, model) -> Path:
-    """A Hub cache with ``owner/tiny``, laid out as huggingface_hub does: blobs, snapshots of links to them, refs."""
-    repository = tmp_path / "cache" / "models--owner--tiny"
-    (repository / "snapshots" / COMMIT).mkdir(parents=True)
-    (repository / "blobs").mkdir()
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text(COMMIT)
-    for file in model.iterdir():
+def cache(tmp_path, model, assemble) -> Path:
+    """A Hub cache with ``owner/tiny``, and ``owner/pickled`` with pickled weights."""
+    pickled = tmp_path / "pickled"
+    pickled.mkdir()
+    shutil.copy(model / "config.json", pickled)
+    assemble.zip(pickled / "pytorch_model.bin", *assemble.weights(load_file(model / "model.safetensors")))
+    for name, folder in (("tiny", model), ("pickled", pickled)):
+        into_cache(tmp_path / "cache" / f"models--owner--{name}", folder)
+    return tmp_path / "cache"
+
+
+def into_cache(repository: Path, folder: Path) -> None:
+    """Lay a folder's files out as huggingface_hub does: blobs, snapshots of links to them, refs."""
+    for part in ("blobs", "refs", f"snapshots/{COMMIT}"):
+        (repository / part).mkdir(parents=True)
+    for branch in ("main", "v1"):
+        (repository / "refs" / branch).write_text(COMMIT)
+    for file in folder.iterdir():
         os.replace(file, repository / "blobs" / f"etag-of-{file.name}")
         (repository / "snapshots" / COMMIT / file.name).symlink_to(f"../../blobs/etag-of-{file.name}")
-    model.rmdir()
-    return tmp_path / "cache"
+    folder.rmdir()
 
 
 @pytest.fixture
@@ -42,9 +53,10 @@ def without_network(monkeypatch):
     def refused(*arguments, **keywords):
         raise AssertionError("the network was used")
 
-    for name in ("connect", "connect_ex", "sendto"):
+    for name in ("__init__", "connect", "connect_ex", "sendto"):  # not even a socket is made
         monkeypatch.setattr(socket.socket, name, refused)
-    monkeypatch.setattr(socket, "getaddrinfo", refused)
+    for name in ("getaddrinfo", "gethostbyname", "create_connection"):
+        monkeypatch.setattr(socket, name, refused)
 
 
 @pytest.mark.usefixtures("without_network")
@@ -123,6 +135,12 @@ class TestCache:
         found = locate("owner/tiny", cache_dir=cache, local_files_only=True)
         assert found == cache / "models--owner--tiny" / "snapshots" / COMMIT
         assert len(load_checkpoint("owner/tiny", cache_dir=cache, local_files_only=True).weights) == 43
+
+    @pytest.mark.parametrize("revision", [None, "v1", COMMIT])
+    def test_a_model_is_loaded_from_the_cache_in_either_form(self, cache, revision):
+        safe, pickled = (load_checkpoint(f"owner/{name}", cache_dir=cache, revision=revision) for name in ("tiny", "pickled"))
+        assert [file.name for file in weight_files(pickled.folder)] == ["pytorch_model.bin"]
+        assert all(array.tobytes() == safe.weights[name].tobytes() for name, array in pickled.weights.items())
 
     def test_the_environment_may_switch_the_network_off(self, cache):
         """HF_HUB_OFFLINE is set for all tests."""

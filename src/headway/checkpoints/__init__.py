@@ -3,6 +3,7 @@
 from headway.checkpoints.files import weight_files
 from headway.checkpoints.loading import Checkpoint, describe_new_weights, load_checkpoint, load_config
 from headway.checkpoints.location import locate, shipped_models
+from headway.checkpoints.pushing import push_folder
 from headway.checkpoints.saving import save_checkpoint
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "load_checkpoint",
     "load_config",
     "locate",
+    "push_folder",
     "save_checkpoint",
     "shipped_models",
     "weight_files",

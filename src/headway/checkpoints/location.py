@@ -3,8 +3,9 @@
 import os
 import warnings
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from headway.checkpoints.files import GRAPHS, INDEX, PICKLED, PICKLED_INDEX, PICKLED_SHARDS, SHARDS, WEIGHTS, weight_files
 from headway.core.updates import finish_update
 from headway.errors import CheckpointError
 
@@ -23,7 +24,8 @@ TOKENIZER_FILES = (
     "sentencepiece.bpe.model",
     "spiece.model",
 )
-MODEL_FILES = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors", "model.onnx", "model_int8.onnx")
+MODEL_FILES = (WEIGHTS, INDEX, SHARDS, *GRAPHS)
+PICKLED_FILES = (PICKLED, PICKLED_INDEX, PICKLED_SHARDS)
 SENTENCE_FILES = (
     "modules.json",
     "sentence_bert_config.json",
@@ -51,7 +53,7 @@ def locate(
 
     A shipped model's short name comes first, then a local folder; neither touches the network. Anything else is a Hub repository,
     whose files are downloaded once into the Hub's cache: a branch, tag or commit of it with ``revision``, a private one with
-    ``token``. ``files`` says which kinds are downloaded.
+    ``token``. ``files`` says which kinds are downloaded; a download that was cut off goes on where it was.
     """
     if not name_or_path:
         raise CheckpointError(
@@ -65,16 +67,19 @@ def locate(
         return _settled(folder)
     if os.path.isfile(folder):
         raise CheckpointError(f"{folder} is a file, but a model is a folder. Give its folder: {folder.parent}")
+    place = {"revision": revision, "token": token, "local_files_only": local_files_only, "cache_dir": cache_dir}
+    return _snapshot(str(name_or_path), files, place)
+
+
+def _snapshot(repository: str, files: Wanted, place: dict[str, Any]) -> Path:
+    """The folder with a repository's files. Its pickled weights are downloaded only if it has no safetensors."""
     from headway.checkpoints.hub import download
 
-    return download(
-        str(name_or_path),
-        patterns=DOWNLOADS[files],
-        revision=revision,
-        token=token,
-        local_files_only=local_files_only,
-        cache_dir=cache_dir,
-    )
+    folder = download(repository, patterns=DOWNLOADS[files], **place)
+    if files != "all" or weight_files(folder):
+        return folder
+    commit = folder.name  # the branch may have moved since
+    return download(repository, patterns=(*DOWNLOADS[files], *PICKLED_FILES), **{**place, "revision": commit})
 
 
 def shipped_models() -> dict[str, Path]:
