@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from headway.architecture import Family, ModelConfig
-from headway.architecture.config import COMMON, LABEL_SETTINGS
+from headway.architecture.config import COMMON
+from headway.architecture.family import METADATA
 from headway.core.config import Config, closest
 from headway.errors import ConfigError
 from headway.families import family as find_family
@@ -83,7 +84,7 @@ def check_settings(settings: Mapping[str, Any], config: ModelConfig, *, options:
         if name in known:
             continue
         names = {field.name for field in dataclasses.fields(options)} if options else set()
-        near = closest(name, known | names) or f" Its settings are {', '.join(sorted(known_settings(family)))}."
+        near = closest(name, known | names) or f" Its settings are {', '.join(sorted({*family.defaults, *family.aliases}))}."
         raise ConfigError(
             f"{name!r} is no setting of {config.model_type} models{' and no option' if options else ''}, so it would change "
             f"nothing.{near} What only your own code reads goes into another configuration: config.replace({name}=…)."
@@ -92,7 +93,7 @@ def check_settings(settings: Mapping[str, Any], config: ModelConfig, *, options:
 
 def known_settings(family: Family) -> set[str]:
     """Everything that a configuration of this family may say."""
-    return {*COMMON, *LABEL_SETTINGS, *family.defaults, *family.aliases, *family.required, *family.irrelevant}
+    return {*COMMON, *METADATA, *family.defaults, *family.aliases, *family.required, *family.irrelevant}
 
 
 def check_family(config: ModelConfig, family: Family, *, wanted: str, place: object, suffix: str) -> None:
@@ -100,8 +101,8 @@ def check_family(config: ModelConfig, family: Family, *, wanted: str, place: obj
     if config.model_type == family.model_type:
         return
     here = find_family(config.model_type).class_prefix + suffix if is_known(config.model_type) else None
-    other = f" {here} or" if here else ""
+    other, auto = f" {here} or" if here else "", f"AutoModel{suffix}" if suffix.startswith("For") else f"Auto{suffix}"
     raise ConfigError(
         f"{place} holds a {config.model_type} model, but {wanted} is for {family.model_type} models: its weights would be read "
-        f"under wrong names. Use{other} Auto{suffix}, which looks at config.json."
+        f"under wrong names. Use{other} {auto}, which looks at config.json."
     )

@@ -11,6 +11,9 @@ from headway.checkpoints.files import stored_tensors
 from headway.checkpoints.tensors import StoredTensor
 from headway.errors import WeightError
 
+NUMBERS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+"""What torch calls the numbers that weights may be stored as."""
+
 
 class Stored:
     """What a folder's weight files hold; ``ours`` reads an array under our name, and only when called."""
@@ -18,9 +21,18 @@ class Stored:
     def __init__(self, folder: Path, names: WeightNames) -> None:
         self.folder = folder
         self.names = names
-        tensors = stored_tensors(folder)
+        tensors = names.untied(stored_tensors(folder))
         self.ours: Mapping[str, Callable[[], np.ndarray]] = names.to_ours(tensors)[0]
         self.theirs = _by_canonical_name(folder, names, tensors)
+
+    @property
+    def dtype(self) -> str:
+        """The numbers of the first weight, which are usually those of all."""
+        return next((NUMBERS[tensor.kind] for tensor in self.theirs.values() if tensor.kind in NUMBERS), "float32")
+
+    def shape(self, ours: str) -> Shape:
+        """A weight's shape on disk; of one that is stored in pieces, the first one's."""
+        return self.theirs[self._pieces(ours)[0]].shape
 
     def missing(self, shapes: Mapping[str, Shape]) -> list[str]:
         """Our names of what is absent; an error where the encoder is not whole."""

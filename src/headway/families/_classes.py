@@ -29,9 +29,9 @@ def known_classes() -> Mapping[str, KnownClass]:
 
 
 def _classes_of(family: Family) -> list[KnownClass]:
-    models = [
-        KnownClass(name=name, kind="model", family=family, head=head) for head, name in reversed(family.class_names.items())
-    ]
-    prefix = family.class_prefix
-    tokenizers = [KnownClass(name=prefix + end, kind="tokenizer", family=family) for end in ("Tokenizer", "TokenizerFast")]
-    return [KnownClass(name=f"{prefix}Config", kind="config", family=family), *models, *tokenizers]
+    names = {name: head for head, name in reversed(family.class_names.items())}  # the first head of a name is the one meant
+    models = [KnownClass(name=name, kind="model", family=family, head=head) for name, head in names.items()]
+    slow = family.tokenizer.class_name
+    tokenizers = [slow, f"{slow}Fast"] if slow.startswith(family.class_prefix) else []
+    config = KnownClass(name=f"{family.class_prefix}Config", kind="config", family=family)
+    return [config, *models, *(KnownClass(name=name, kind="tokenizer", family=family) for name in tokenizers)]
