@@ -1,0 +1,45 @@
+"""A model's parameters given their values: arrays of a checkpoint, and new ones where it has none."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+def fill(
+    model: nn.Module,
+    given: Mapping[str, np.ndarray],
+    *,
+    std: float,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+) -> None:
+    """Put a value in the place of each parameter of a model that was built on the meta device, where nothing has any.
+
+    Arrays are copied once, since those of a checkpoint are read-only views of its file. What is not given is made anew: normal
+    with deviation ``std``, biases zero, norms one, and zeros for the padding token (Devlin et al., 2019, as Google published it).
+    """
+    dtype, device = dtype or torch.get_default_dtype(), device or torch.get_default_device()
+    names = dict(model.named_parameters())
+    assert not given.keys() - names.keys(), given.keys() - names.keys()
+    for name, empty in names.items():
+        owner, _, leaf = name.rpartition(".")
+        module = model.get_submodule(owner)
+        if name in given:
+            value = torch.from_numpy(np.array(given[name], dtype=np.float32)).to(dtype=dtype, device=device)
+        else:
+            value = new_value(module, leaf, torch.empty(empty.shape, dtype=dtype, device=device), std=std)
+        setattr(module, leaf, nn.Parameter(value))
+
+
+def new_value(module: nn.Module, leaf: str, empty: Tensor, *, std: float) -> Tensor:
+    """The tensor filled as a new parameter of the module; the only weights with one dimension are those of norms."""
+    if leaf != "weight":
+        return empty.zero_()
+    if empty.dim() == 1:
+        return empty.fill_(1.0)
+    empty.normal_(std=std)
+    if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+        empty[module.padding_idx].zero_()
+    return empty
