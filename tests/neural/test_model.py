@@ -10,6 +10,7 @@ from headway.errors import InputError, MissingExtraError
 from headway.families import family
 from headway.neural import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
 from headway.neural.auto import build_model
+from headway.neural.groups import group_texts
 from headway.neural.packing import pack
 
 
@@ -24,23 +25,23 @@ def test_a_packed_batch_holds_each_token_once_longest_text_first():
     packed = pack([TokenSequence([5, 6]), TokenSequence([7, 8, 9], [0, 0, 1]), TokenSequence([4])])
     assert packed.ids_T.tolist() == [7, 8, 9, 5, 6, 4]
     assert packed.type_ids_T.tolist() == [0, 0, 1, 0, 0, 0]
-    assert packed.positions_T.tolist() == [0, 1, 2, 0, 1, 0]
+    assert packed.columns_T.tolist() == [0, 1, 2, 0, 1, 0]
     assert packed.first_B.tolist() == [0, 3, 5]
     assert packed.order_B.tolist() == [1, 0, 2]
     assert packed.unsorted(torch.tensor([30, 20, 10])).tolist() == [20, 30, 10]
 
 
 def test_texts_of_like_length_share_a_group_and_equal_ones_need_no_padding():
-    groups = pack([TokenSequence([1] * n) for n in (8, 8, 10, 3, 3)]).groups
-    assert [(group.start, group.texts, group.length, group.keep is None) for group in groups] == [
-        (0, 3, 10, False),
-        (26, 2, 3, True),
+    groups = group_texts(pack([TokenSequence([1] * n) for n in (8, 8, 10, 3, 3)]))
+    assert [(group.lengths, group.length, group.keep is None) for group in groups] == [
+        ((10, 8, 8), 10, False),
+        ((3, 3), 3, True),
     ]
 
 
 def test_changing_one_text_of_a_batch_changes_no_other(tiny_config):
     torch.manual_seed(0)
-    model = AutoModel.from_config(tiny_config)
+    model = AutoModel.from_config(tiny_config).eval()
     texts = [TokenSequence([7] * n) for n in (9, 8, 3)]
     changed = [texts[0], TokenSequence([50] * 8), texts[2]]
     with torch.no_grad():
@@ -59,7 +60,7 @@ def test_the_output_is_the_same_by_name_index_and_key(tiny_config):
 
 
 def test_positions_without_attention_are_zero_in_the_padded_output(tiny_config):
-    model = AutoModel.from_config(tiny_config)
+    model = AutoModel.from_config(tiny_config).eval()
     states = model(torch.tensor([[5, 6, 7], [8, 0, 0]]), torch.tensor([[1, 1, 1], [1, 0, 0]])).last_hidden_state
     assert states[1, 1:].abs().sum() == 0
     assert (states[0].abs().sum(-1) > 0).all()

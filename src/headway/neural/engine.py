@@ -12,7 +12,6 @@ from headway.architecture import ModelConfig
 from headway.architecture.family import HeadName
 from headway.core.batching import TokenSequence
 from headway.neural.auto import build_model
-from headway.neural.heads import SequenceClassifier
 from headway.neural.model import EncoderModel
 from headway.neural.packing import Packed, pack
 
@@ -65,13 +64,9 @@ class TorchEngine:
         return answers
 
     def _outputs(self, packed: Packed) -> dict[str, list[np.ndarray]]:
-        model, states_TD = self.model, self.model.encode(packed)
-        if model.head is None:
-            outputs = {"last_hidden_state": _texts(states_TD, packed)}
-            return outputs if model.pooler is None else outputs | {"pooler_output": _rows(model.pool(states_TD, packed))}
-        if isinstance(model.head, SequenceClassifier):
-            return {"logits": _rows(model.classify(states_TD, packed))}
-        return {"logits": _texts(model.predict_tokens(states_TD), packed)}
+        found = self.model.predict(self.model.encode(packed), packed)
+        outputs = {name: _texts(values, packed) for name, values in found.tokens.items()}
+        return outputs | {name: _rows(values) for name, values in found.texts.items()}
 
 
 def _rows(values: torch.Tensor) -> list[np.ndarray]:

@@ -3,118 +3,185 @@
 Shapes: T tokens of all texts, B texts, S sequence, D hidden, C labels, V vocabulary.
 """
 
-from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from headway.architecture import Architecture, ModelConfig
+from headway.architecture import Architecture, ModelConfig, MultipleChoiceHead, QuestionAnsweringHead, SequenceClassificationHead
 from headway.architecture.family import HeadName
 from headway.core.outputs import ModelOutput
-from headway.errors import InputError
-from headway.neural.heads import FirstTokenPooler, MaskedLanguageModel, SequenceClassifier, make_head
-from headway.neural.layers import EncoderLayer, TokenEmbeddings
-from headway.neural.packing import Packed, assemble, longest_first
+from headway.neural.attention import Weights
+from headway.neural.border import pack_padded, rows_of_choices
+from headway.neural.context import Context, make_context
+from headway.neural.embeddings import TokenEmbeddings
+from headway.neural.heads import (
+    MaskedLanguageModel,
+    NextSentenceClassifier,
+    ReplacedTokenDetector,
+    TextClassifier,
+    TextPooler,
+    TokenClassifier,
+    make_head,
+)
+from headway.neural.layers import EmbeddingConvolution, EncoderLayer
+from headway.neural.losses import class_term, mean_loss, text_term
+from headway.neural.norms import make_norm
+from headway.neural.outputs import Encoded, PackedOutputs, Padding
+from headway.neural.packing import Packed
+from headway.neural.pretrained import PretrainedModel
+from headway.neural.relative import RelativeTable
+from headway.neural.targets import checked, loss_terms
 
-IGNORED = -100
-"""The label of a token that has no target."""
 
-
-class EncoderModel(nn.Module):
+class EncoderModel(PretrainedModel):
     """An encoder with at most one head. Parameters carry Headway's names; ``save_pretrained`` writes the Hub's."""
 
     def __init__(self, config: ModelConfig, architecture: Architecture, head_name: HeadName) -> None:
         super().__init__()
-        encoder = architecture.encoder
+        encoder, width = architecture.encoder, architecture.encoder.hidden_size
         self.config = config
         self.architecture = architecture
         self.head_name = head_name
-        self.embeddings = TokenEmbeddings(encoder.embeddings, encoder.hidden_size)
-        self.layers = nn.ModuleList(EncoderLayer(layer, encoder.hidden_size) for layer in encoder.layers)
-        self.pooler = None if architecture.pooler is None else FirstTokenPooler(architecture.pooler, encoder.hidden_size)
-        self.head = None if architecture.head is None else make_head(architecture.head, encoder.hidden_size)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.embeddings.token.weight.device
+        self.embeddings = TokenEmbeddings(encoder.embeddings, width)
+        self.relative = None if encoder.table is None else RelativeTable(encoder.table, encoder)
+        self.layers = nn.ModuleList(EncoderLayer(layer, width) for layer in encoder.layers)
+        self.convolution = None if encoder.convolution is None else EmbeddingConvolution(encoder.convolution, width)
+        self.final_norm = make_norm(encoder.final_norm, width)
+        self.pooler = None if architecture.pooler is None else TextPooler(architecture.pooler, width)
+        self.head = None if architecture.head is None else make_head(architecture.head, width)
 
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
         *,
-        labels: Tensor | None = None,
-    ) -> ModelOutput:
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        **targets: Any,
+    ) -> ModelOutput | tuple[Any, ...]:
         """Padded arrays in, padded arrays out; no padding is computed in between.
 
-        All inputs are (batch, sequence). The base model gives ``last_hidden_state`` (batch, sequence, hidden), zeros where
-        nothing is attended, and ``pooler_output`` (batch, hidden). A classifier gives ``logits`` (batch, labels), a masked LM
-        (batch, sequence, vocabulary). With ``labels``, ``loss`` comes first: a mean over targets.
+        Inputs are (batch, sequence), or (batch, choices, sequence) for multiple choice. Outputs have transformers' names and
+        shapes. Where nothing is attended they are zero, attention weights too, but the logits of question answering are the
+        lowest number there is, so that no padding is ever an answer.
+
+        Targets are ``labels``; for question answering ``start_positions`` and ``end_positions``; for pre-training ``labels`` and
+        ``next_sentence_label``. With them ``loss`` comes first: a mean over targets. Those on a token that is not attended do
+        not count. The three switches default to the configuration's.
         """
-        packed, place_T = pack_padded(input_ids, attention_mask, token_type_ids, limit=self.embeddings.position.num_embeddings)
-        states_TD = self.encode(packed)
-        if self.head is None:
-            pooled = None if self.pooler is None else packed.unsorted(self.pool(states_TD, packed))
-            return ModelOutput(last_hidden_state=_unpack(states_TD, place_T, input_ids.shape), pooler_output=pooled)
-        if isinstance(self.head, SequenceClassifier):
-            logits = packed.unsorted(self.classify(states_TD, packed))
-        else:
-            logits = _unpack(self.predict_tokens(states_TD), place_T, input_ids.shape)
-        loss = None if labels is None else self._mean_loss(logits, labels)
-        return ModelOutput(loss=loss, logits=logits)
+        wanted = checked(self.architecture.head, targets)
+        arrays: tuple[Tensor | None, ...] = (input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        if isinstance(self.architecture.head, MultipleChoiceHead):
+            arrays = rows_of_choices(arrays)
+        packed, padding = pack_padded(*arrays, embeddings=self.embeddings)
+        encoded = self.run(
+            packed,
+            wants_weights=self._switch("output_attentions", output_attentions),
+            wants_hidden=self._switch("output_hidden_states", output_hidden_states),
+        )
+        found = self.predict(encoded.states_TD, packed)
+        output = ModelOutput(
+            loss=self._loss(found, wanted, padding) if wanted else None,
+            **self._padded(found, padding, input_ids if input_ids is not None else inputs_embeds),
+            hidden_states=None if encoded.hidden is None else tuple(map(padding.tokens, encoded.hidden)),
+            attentions=None if encoded.weights is None else padding.weights(encoded.weights, encoded.groups),
+        )
+        return output if self._switch("return_dict", return_dict, default=True) else output.to_tuple()
 
     def encode(self, packed: Packed) -> Tensor:
         """The last layer's tokens, (tokens, hidden), in packed order."""
-        states_TD = self.embeddings(packed)
-        for layer in self.layers:
-            states_TD = layer(states_TD, packed)
-        return states_TD
+        return self.run(packed).states_TD
+
+    def run(self, packed: Packed, *, wants_weights: bool = False, wants_hidden: bool = False) -> Encoded:
+        """The encoder over a packed batch, with the states before and after each step and attention weights where wanted."""
+        encoder = self.architecture.encoder
+        context = make_context(encoder, packed, self.relative, wants_weights=wants_weights)
+        embedded_TD = states_TD = self.embeddings(packed)
+        hidden, weights = [states_TD] if wants_hidden else [], []
+        for step, number in enumerate(encoder.steps):
+            states_TD, found = self._step(self.layers[number], states_TD, context)
+            if step == 0 and self.convolution is not None:
+                states_TD = self.convolution(embedded_TD, states_TD, packed)
+            hidden += [states_TD] if wants_hidden else []
+            weights.append(found)
+        return Encoded(
+            self.final_norm(states_TD),
+            hidden=tuple(hidden) if wants_hidden else None,
+            weights=tuple(weights) if wants_weights else None,
+            groups=context.groups,
+        )
+
+    def predict(self, states_TD: Tensor, packed: Packed) -> PackedOutputs:
+        """The outputs of the head, or of the base model, in packed order."""
+        head, pooled_BD = self.head, None if self.pooler is None else self.pool(states_TD, packed)
+        if head is None:
+            return PackedOutputs({"last_hidden_state": states_TD}, {} if pooled_BD is None else {"pooler_output": pooled_BD})
+        if isinstance(head, TextClassifier | NextSentenceClassifier):
+            return PackedOutputs(texts={"logits": head(pooled_BD)})
+        if isinstance(head, ReplacedTokenDetector):
+            return PackedOutputs({"logits": head(states_TD, packed)})
+        logits = self.predict_tokens(states_TD)
+        if isinstance(self.architecture.head, QuestionAnsweringHead):
+            return PackedOutputs({"start_logits": logits[:, 0], "end_logits": logits[:, 1]})
+        if isinstance(head, MaskedLanguageModel) and head.judges_pairs and pooled_BD is not None:
+            return PackedOutputs({"prediction_logits": logits}, {"seq_relationship_logits": head.judge_pairs(pooled_BD)})
+        return PackedOutputs({"logits": logits})
 
     def pool(self, states_TD: Tensor, packed: Packed) -> Tensor:
-        """One vector a text from its first token, (texts, hidden), in packed order."""
-        assert isinstance(self.pooler, FirstTokenPooler)
-        return self.pooler(states_TD[packed.first_B])
+        """One vector a text, (texts, hidden), in packed order."""
+        assert self.pooler is not None
+        return self.pooler(states_TD, packed)
 
     def classify(self, states_TD: Tensor, packed: Packed) -> Tensor:
         """Label scores, (texts, labels), in packed order."""
-        assert isinstance(self.head, SequenceClassifier)
+        assert isinstance(self.head, TextClassifier | NextSentenceClassifier)
         return self.head(self.pool(states_TD, packed))
 
     def predict_tokens(self, states_TD: Tensor) -> Tensor:
-        """Vocabulary scores of the tokens given, (tokens, vocabulary)."""
-        assert isinstance(self.head, MaskedLanguageModel)
-        return self.head(states_TD, self.embeddings.token.weight)
+        """Scores of the tokens given, (tokens, labels), or (tokens, vocabulary) from a masked LM."""
+        if isinstance(self.head, MaskedLanguageModel):
+            return self.head(states_TD, self.embeddings.token.weight)
+        assert isinstance(self.head, TokenClassifier)
+        return self.head(states_TD)
 
     def loss_sum(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss summed over targets.
 
         Cross-entropy, squared error for regression, binary cross-entropy for several labels a text.
         """
-        problem = self._problem(targets)
-        if problem == "regression":
-            return F.mse_loss(logits.float().squeeze(-1), targets.float().view_as(logits.squeeze(-1)), reduction="sum")
-        if problem == "multi_label_classification":
-            return F.binary_cross_entropy_with_logits(logits.float(), targets.float(), reduction="sum")
-        return F.cross_entropy(
-            logits.float().view(-1, logits.shape[-1]), targets.flatten(), ignore_index=IGNORED, reduction="sum"
-        )
+        if isinstance(self.architecture.head, SequenceClassificationHead):
+            return text_term(logits, targets, self._problem(targets)).total
+        return class_term(logits, targets).total
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write ``config.json`` and ``model.safetensors`` under the Hub's names; transformers loads the folder."""
-        from headway.checkpoints import save_checkpoint
+    def _step(self, layer: nn.Module, states_TD: Tensor, context: Context) -> tuple[Tensor, Weights]:
+        if self.gradient_checkpointing and self.training:
+            found: tuple[Tensor, Weights] = checkpoint(layer, states_TD, context, use_reentrant=False)
+            return found
+        return layer(states_TD, context)
 
-        save_checkpoint(folder, config=self.config, head=self.head_name, weights=self.arrays())
+    def _padded(self, found: PackedOutputs, padding: Padding, given: Tensor | None) -> dict[str, Tensor]:
+        lowest = torch.finfo(next(iter((found.tokens | found.texts).values())).dtype).min
+        fill = lowest if isinstance(self.architecture.head, QuestionAnsweringHead) else 0.0
+        outputs = {name: padding.tokens(values_T, fill=fill) for name, values_T in found.tokens.items()}
+        outputs |= {name: padding.packed.unsorted(values_B) for name, values_B in found.texts.items()}
+        if isinstance(self.architecture.head, MultipleChoiceHead) and given is not None:
+            return {name: values.view(given.shape[:2]) for name, values in outputs.items()}
+        return outputs
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All weights in float32 under Headway's names."""
-        return {name: tensor.detach().float().cpu().numpy() for name, tensor in self.state_dict().items()}
+    def _loss(self, found: PackedOutputs, targets: dict[str, Tensor], padding: Padding) -> Tensor:
+        assert self.architecture.head is not None
+        problem = self._problem(targets["labels"]) if "labels" in targets else ""
+        return mean_loss(loss_terms(self.architecture.head, found, targets, padding, problem=problem))
 
     def _problem(self, targets: Tensor) -> str:
-        if not isinstance(self.head, SequenceClassifier):
+        """What a sequence classifier learns: as the configuration says, or else by its labels."""
+        if not isinstance(self.architecture.head, SequenceClassificationHead):
             return "single_label_classification"
         if self.config.problem_type is not None:
             return self.config.problem_type
@@ -122,45 +189,5 @@ class EncoderModel(nn.Module):
             return "regression"
         return "multi_label_classification" if targets.is_floating_point() else "single_label_classification"
 
-    def _mean_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        count = labels.numel() if labels.is_floating_point() else int((labels != IGNORED).sum())
-        return self.loss_sum(logits, labels) / max(1, count)
-
-
-def pack_padded(
-    input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor | None, *, limit: int
-) -> tuple[Packed, Tensor]:
-    """The attended tokens as a packed batch, and each one's place in the flattened (batch, sequence).
-
-    A token keeps the position of its column, so masks with holes and padding on the left mean what they mean to transformers.
-    """
-    if input_ids.dim() != 2:
-        raise InputError(
-            f"input_ids has shape {tuple(input_ids.shape)}; it must be (batch, sequence). Add the missing dimension."
-        )
-    B, S = input_ids.shape
-    if limit < S:
-        raise InputError(
-            f"The batch is {S} tokens long, but this model has position vectors for {limit}. Tokenize with "
-            f"truncation=True, max_length={limit}."
-        )
-    keep_BS = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
-    lengths = keep_BS.sum(1).tolist()
-    order = longest_first(lengths)
-    slots_BS = torch.arange(B * S, device=input_ids.device).view(B, S)
-    place_T = torch.cat([slots_BS[index][keep_BS[index]] for index in order])
-    types_T = torch.zeros_like(place_T) if token_type_ids is None else token_type_ids.flatten()[place_T]
-    packed = assemble(
-        input_ids.flatten()[place_T],
-        types_T,
-        place_T % S,
-        order=order,
-        lengths=[lengths[index] for index in order],
-        device=input_ids.device,
-    )
-    return packed, place_T
-
-
-def _unpack(values_TX: Tensor, place_T: Tensor, shape: torch.Size) -> Tensor:
-    flat = values_TX.new_zeros((shape[0] * shape[1], values_TX.shape[-1]))
-    return flat.index_copy(0, place_T, values_TX).view(shape[0], shape[1], -1)
+    def _switch(self, name: str, given: bool | None, *, default: bool = False) -> bool:
+        return bool(self.config.get(name, default) if given is None else given)

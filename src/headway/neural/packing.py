@@ -1,10 +1,10 @@
-"""Padding-free batches: the tokens of all texts end to end, and which may see each other, worked out once per pass.
+"""Padding-free batches: the tokens of all texts end to end.
 
-Shapes: T tokens of all texts together, B texts, S sequence.
+Shapes: T tokens of all texts together, B texts, E width of token vectors.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,41 +12,40 @@ from torch import Tensor
 from headway.core.batching import TokenSequence
 from headway.errors import InputError
 
-PADDING_ALLOWED = 1.25
-"""Texts share an attention group while the longest has at most this many times the tokens of the shortest."""
-
-
-@dataclass(frozen=True)
-class Group:
-    """Texts of like length whose attention is one batched product.
-
-    ``place`` maps (texts x length) slots to packed tokens and ``keep`` says which slots are real; both are None where all
-    lengths are equal, and then the tokens from ``start`` on are the slots.
-    """
-
-    start: int
-    texts: int
-    length: int
-    place: Tensor | None = None
-    keep: Tensor | None = None
-
-    @property
-    def stop(self) -> int:
-        """One past the last packed token, where all lengths are equal."""
-        return self.start + self.texts * self.length
-
 
 @dataclass(frozen=True)
 class Packed:
-    """A batch without padding. Texts stand longest first; ``order`` gives each one's place in the caller's list."""
+    """A batch without padding. Texts stand longest first; ``order`` gives each one's place in the caller's list.
+
+    ``columns`` are the tokens' places in their texts as the caller has them, and ``extents`` say how many columns each text
+    spans: more than its tokens where a mask has holes. ``position_ids`` are the caller's own, or those counted where padding was
+    still seen. With ``vectors`` in their place, ids are all zero and not looked up.
+    """
 
     ids_T: Tensor
     type_ids_T: Tensor
-    positions_T: Tensor
+    columns_T: Tensor
     first_B: Tensor
     order_B: Tensor
     lengths: tuple[int, ...]
-    groups: tuple[Group, ...] = field(repr=False)
+    extents: tuple[int, ...]
+    position_ids_T: Tensor | None = None
+    vectors_TE: Tensor | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all texts."""
+        return sum(self.lengths)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batch is."""
+        return self.ids_T.device
+
+    def text_numbers(self) -> Tensor:
+        """The number of each token's text, (tokens,), in packed order."""
+        lengths_B = torch.tensor(self.lengths, device=self.device)
+        return torch.arange(len(self.lengths), device=self.device).repeat_interleave(lengths_B, output_size=self.tokens)
 
     def unsorted(self, values_B: Tensor) -> Tensor:
         """One value a text, from packed order back to the caller's."""
@@ -62,9 +61,16 @@ def pack(sequences: Sequence[TokenSequence], *, device: torch.device | str = "cp
         sequence = sequences[index]
         ids.extend(sequence.ids)
         types.extend(sequence.type_ids if sequence.type_ids is not None else [0] * len(sequence))
-    lengths = [len(sequences[index]) for index in order]
-    positions = torch.cat([torch.arange(length) for length in lengths])
-    return assemble(torch.tensor(ids), torch.tensor(types), positions, order=order, lengths=lengths, device=device)
+    lengths = tuple(len(sequences[index]) for index in order)
+    return Packed(
+        ids_T=torch.tensor(ids).to(device),
+        type_ids_T=torch.tensor(types).to(device),
+        columns_T=torch.cat([torch.arange(length) for length in lengths]).to(device),
+        first_B=first_tokens(lengths).to(device),
+        order_B=torch.tensor(order).to(device),
+        lengths=lengths,
+        extents=lengths,
+    )
 
 
 def longest_first(lengths: Sequence[int]) -> list[int]:
@@ -79,47 +85,6 @@ def longest_first(lengths: Sequence[int]) -> list[int]:
     return sorted(range(len(lengths)), key=lambda index: -lengths[index])
 
 
-def assemble(
-    ids_T: Tensor,
-    type_ids_T: Tensor,
-    positions_T: Tensor,
-    *,
-    order: Sequence[int],
-    lengths: Sequence[int],
-    device: torch.device | str,
-) -> Packed:
-    """A packed batch from tokens that already stand in packed order."""
-    first_B = torch.tensor([0, *lengths[:-1]]).cumsum(0)
-    return Packed(
-        ids_T=ids_T.to(device),
-        type_ids_T=type_ids_T.to(device),
-        positions_T=positions_T.to(device),
-        first_B=first_B.to(device),
-        order_B=torch.tensor(order).to(device),
-        lengths=tuple(lengths),
-        groups=tuple(_groups(lengths, device)),
-    )
-
-
-def _groups(lengths: Sequence[int], device: torch.device | str) -> list[Group]:
-    groups, start, token = [], 0, 0
-    while start < len(lengths):
-        stop = start
-        while stop < len(lengths) and lengths[start] <= PADDING_ALLOWED * lengths[stop]:
-            stop += 1
-        groups.append(_group(token, lengths[start:stop], device))
-        token += sum(lengths[start:stop])
-        start = stop
-    return groups
-
-
-def _group(start: int, lengths: Sequence[int], device: torch.device | str) -> Group:
-    longest = lengths[0]
-    if lengths[-1] == longest:
-        return Group(start, len(lengths), longest)
-    sizes = torch.tensor(lengths)
-    first = start + torch.cat([torch.zeros(1, dtype=torch.long), sizes.cumsum(0)[:-1]])
-    slots = torch.arange(longest)
-    keep = slots < sizes[:, None]
-    place = torch.where(keep, first[:, None] + slots, first[:, None])
-    return Group(start, len(lengths), longest, place.flatten().to(device), keep.to(device))
+def first_tokens(lengths: Sequence[int]) -> Tensor:
+    """Where each text begins among the packed tokens, (texts,)."""
+    return torch.tensor([0, *lengths[:-1]]).cumsum(0)

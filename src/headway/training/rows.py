@@ -10,7 +10,9 @@ import torch
 
 from headway.core.batching import TokenSequence
 from headway.errors import DataError
-from headway.neural.model import IGNORED, EncoderModel, pack_padded
+from headway.neural.border import pack_padded
+from headway.neural.losses import IGNORED
+from headway.neural.model import EncoderModel
 from headway.neural.packing import pack
 from headway.training.batch import Batch, text_batch
 
@@ -56,8 +58,8 @@ def make_batch(rows: Sequence[Row], *, device: torch.device) -> Batch:
 def collated_batch(rows: list[Any], collate: Collator, model: EncoderModel) -> Batch:
     """The rows through a data collator, its padding dropped again."""
     made = {name: torch.as_tensor(values).to(model.device) for name, values in collate(rows).items()}
-    limit = model.embeddings.position.num_embeddings
-    packed, place_T = pack_padded(made["input_ids"], made.get("attention_mask"), made.get("token_type_ids"), limit=limit)
+    given = (made.get(name) for name in ("input_ids", "attention_mask", "token_type_ids", "position_ids"))
+    packed, padding = pack_padded(*given, embeddings=model.embeddings)
     labels = next((made[name] for name in LABELS if name in made), None)
     if labels is None:
         raise DataError(
@@ -65,7 +67,7 @@ def collated_batch(rows: list[Any], collate: Collator, model: EncoderModel) -> B
         )
     if labels.shape != made["input_ids"].shape:
         return Batch(packed, packed.first_B, labels[packed.order_B])
-    targets = labels.flatten()[place_T]
+    targets = labels.flatten()[padding.place_T]
     places = (targets != IGNORED).nonzero().squeeze(-1)
     return Batch(packed, places, targets[places])
 

@@ -1,0 +1,124 @@
+"""Self-attention of packed tokens to those of their own text, in all its kinds.
+
+Shapes: T tokens, D hidden, H heads, K head size, P rows of a table of relative positions, N texts, L slots.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from headway.architecture import Disentangled, Rotary, SelfAttention
+from headway.neural.bands import attend_in_band
+from headway.neural.blockwise import attend_in_blocks
+from headway.neural.context import Context, Sight
+from headway.neural.disentangled import PositionVectors, attend_disentangled
+from headway.neural.products import attend, attend_openly, attend_varlen, has_varlen_kernel
+from headway.neural.rotary import rotate
+
+Weights: TypeAlias = tuple[Tensor, ...]
+"""Attention weights of each group, (texts, heads, slots, slots); empty unless the context asks for them."""
+
+Product: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
+"""From a group's queries, keys, values and mask to the mixed values and, where they are wanted, the weights."""
+
+
+class PackedAttention(nn.Module):
+    """Scaled dot-product attention (Vaswani et al., 2017, section 3.2) with whatever positions the family has."""
+
+    def __init__(self, parts: SelfAttention, hidden_size: int) -> None:
+        super().__init__()
+        self.parts = parts
+        self.qkv = nn.Linear(hidden_size, 3 * hidden_size, bias=parts.bias == "all")
+        if parts.bias == "query-value":
+            self.query_bias = nn.Parameter(torch.zeros(hidden_size))
+            self.value_bias = nn.Parameter(torch.zeros(hidden_size))
+        positions = parts.positions
+        if isinstance(positions, Disentangled) and not positions.shared:
+            if "content-to-position" in positions.terms:
+                self.position_key = nn.Linear(hidden_size, hidden_size, bias=positions.key_bias)
+            if "position-to-content" in positions.terms:
+                self.position_query = nn.Linear(hidden_size, hidden_size)
+        self.out = nn.Linear(hidden_size, hidden_size, bias=parts.out_bias)
+
+    def forward(self, states_TD: Tensor, context: Context) -> tuple[Tensor, Weights]:
+        """Each token's mixture of its text's values, (tokens, hidden), and the weights where the context wants them."""
+        qkv_T3HK = F.linear(states_TD, self.qkv.weight, self._bias()).view(len(states_TD), 3, self.parts.num_heads, -1)
+        dropout = self.parts.dropout if self.training else 0.0
+        if isinstance(self.parts.positions, Disentangled):
+            mixed_THK, weights = self._disentangled(self.parts.positions, qkv_T3HK, context, dropout)
+        else:
+            if isinstance(self.parts.positions, Rotary):
+                qkv_T3HK = rotate(qkv_T3HK, context.rotary[self.parts.positions.theta])
+            mixed_THK, weights = self._plain(qkv_T3HK, context, dropout)
+        return self.out(mixed_THK.flatten(1)), weights
+
+    def _plain(self, qkv_T3HK: Tensor, context: Context, dropout: float) -> tuple[Tensor, Weights]:
+        window, sight = self.parts.window, context.sights[self.parts.window]
+        if context.wants_weights:
+            return _by_group(partial(attend_openly, dropout=dropout), qkv_T3HK, sight)
+        if not sight.biased and has_varlen_kernel(qkv_T3HK, context.packed, window=window, dropout=dropout):
+            return attend_varlen(qkv_T3HK, context.packed, window=window), ()
+        found = []
+        if sight.band is not None:
+            banded = sight.band.tokens
+            found.append(attend_in_band(qkv_T3HK[:banded], sight.band, dropout=dropout))
+            qkv_T3HK = qkv_T3HK[banded:]
+        if sight.groups:
+            found.append(_by_group(lambda *qkvm: (attend(*qkvm, dropout=dropout), None), qkv_T3HK, sight)[0])
+        return torch.cat(found), ()
+
+    def _disentangled(self, parts: Disentangled, qkv_T3HK: Tensor, context: Context, dropout: float) -> tuple[Tensor, Weights]:
+        scale = (qkv_T3HK.shape[-1] * (1 + len(parts.terms))) ** -0.5
+        vectors, sight = self._position_vectors(parts, context, scale), context.sights[None]
+        if qkv_T3HK.device.type == "cpu" and not context.wants_weights:
+            return attend_in_blocks(qkv_T3HK, vectors, sight.groups, scale=scale, dropout=dropout), ()
+        product = partial(attend_disentangled, vectors=vectors, scale=scale, dropout=dropout)
+        return _by_group(product, qkv_T3HK, sight)
+
+    def _position_vectors(self, parts: Disentangled, context: Context, scale: float) -> PositionVectors:
+        assert context.distances is not None
+        distances = context.distances
+        table_PD = F.dropout(distances.table_PD, parts.dropout, self.training)
+        keys_PD, queries_PD = self._projected(parts, table_PD)
+        return PositionVectors(
+            distances.longest,
+            keys_HRK=None if keys_PD is None else distances.falling(self._heads_first(keys_PD)),
+            queries_HRK=None if queries_PD is None else distances.rising(self._heads_first(queries_PD * scale)),
+        )
+
+    def _heads_first(self, rows_PD: Tensor) -> Tensor:
+        return rows_PD.view(len(rows_PD), self.parts.num_heads, -1).transpose(0, 1)
+
+    def _projected(self, parts: Disentangled, table_PD: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """The table as keys for the queries, and as queries for the keys; None for a term that the model does not have."""
+        has_keys, has_queries = ("content-to-position" in parts.terms), ("position-to-content" in parts.terms)
+        if not parts.shared:
+            keys_PD = self.position_key(table_PD) if has_keys else None
+            return keys_PD, self.position_query(table_PD) if has_queries else None
+        both, bias = 2 * table_PD.shape[1], self._bias()
+        rows_PE = F.linear(table_PD, self.qkv.weight[:both], None if bias is None else bias[:both])
+        queries_PD, keys_PD = rows_PE.chunk(2, dim=-1)
+        return keys_PD if has_keys else None, queries_PD if has_queries else None
+
+    def _bias(self) -> Tensor | None:
+        if self.parts.bias != "query-value":
+            return self.qkv.bias
+        return torch.cat([self.query_bias, torch.zeros_like(self.query_bias), self.value_bias])
+
+
+def _by_group(product: Product, qkv_T3HK: Tensor, sight: Sight) -> tuple[Tensor, Weights]:
+    """The product of each group's queries, keys and values, end to end again, and the weights, where the product gives them."""
+    found: list[Tensor] = []
+    weights: list[Tensor] = []
+    by_group = qkv_T3HK.split([group.tokens for group in sight.groups])
+    for group, mask, rows_T3HK in zip(sight.groups, sight.masks, by_group, strict=True):
+        heads = (group.texts, group.length, *rows_T3HK.shape[1:])
+        q_NHLK, k_NHLK, v_NHLK = group.padded(rows_T3HK).view(heads).permute(2, 0, 3, 1, 4)
+        mixed_NHLK, weights_NHLL = product(q_NHLK, k_NHLK, v_NHLK, mask)
+        found.append(group.unpadded(mixed_NHLK.transpose(1, 2).flatten(0, 1)))
+        weights += [] if weights_NHLL is None else [weights_NHLL]
+    return torch.cat(found), tuple(weights)

@@ -1,0 +1,101 @@
+"""From the targets that people pass to a model to what its outputs lose against them.
+
+Shapes: B texts, S sequence, T tokens of all texts, C labels or choices.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from headway.architecture import (
+    Head,
+    MultipleChoiceHead,
+    NextSentenceHead,
+    PreTrainingHead,
+    QuestionAnsweringHead,
+    ReplacedTokenHead,
+    SequenceClassificationHead,
+)
+from headway.errors import InputError
+from headway.neural.losses import LossTerm, answer_terms, class_term, replaced_term, text_term
+from headway.neural.outputs import PackedOutputs, Padding
+
+PAIR_LABELS = ("next_sentence_label", "sentence_order_label")
+"""The pair's target, under the names that BERT and ALBERT have for it."""
+
+
+def accepted(head: Head | None) -> tuple[str, ...]:
+    """The targets that a head learns from, by the keywords of ``forward``."""
+    match head:
+        case None:
+            return ()
+        case QuestionAnsweringHead():
+            return ("start_positions", "end_positions")
+        case PreTrainingHead():
+            return ("labels", *PAIR_LABELS)
+        case _:
+            return ("labels",)
+
+
+def checked(head: Head | None, given: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The targets that are there. Raises ``InputError`` for a keyword that the model does not have, and for half an answer."""
+    names = accepted(head)
+    targets = {name: values for name, values in given.items() if values is not None}
+    if wrong := [name for name in given if name not in names]:
+        learns = f"learns from {' and '.join(names)}" if names else "has no head, so it learns from no targets"
+        raise InputError(
+            f"This model does not know {', '.join(wrong)}; it {learns}. Leave {'them' if len(wrong) > 1 else 'it'} out, or "
+            "load the checkpoint with the class of your task."
+        )
+    if isinstance(head, QuestionAnsweringHead) and len(targets) == 1:
+        raise InputError(f"Only {', '.join(targets)} is given, but an answer has a first and a last token. Pass both.")
+    return targets
+
+
+def loss_terms(
+    head: Head, found: PackedOutputs, targets: Mapping[str, Tensor], padding: Padding, *, problem: str
+) -> list[LossTerm]:
+    """What the outputs lose. ``problem`` is a sequence classifier's ``problem_type``."""
+    order_B = padding.packed.order_B
+    match head:
+        case QuestionAnsweringHead():
+            places = [_place_in_text(targets[f"{end}_positions"], padding)[order_B] for end in ("start", "end")]
+            return answer_terms([found.tokens["start_logits"], found.tokens["end_logits"]], places, padding.packed)
+        case PreTrainingHead():
+            pairs = next((targets[name] for name in PAIR_LABELS if name in targets), None)
+            terms = [] if pairs is None else [class_term(found.texts["seq_relationship_logits"], pairs.flatten()[order_B])]
+            if "labels" in targets:
+                terms.append(class_term(found.tokens["prediction_logits"], _by_token(targets["labels"], padding)))
+            return terms
+        case MultipleChoiceHead():
+            by_question_BC = padding.packed.unsorted(found.texts["logits"]).view(len(targets["labels"]), -1)
+            return [class_term(by_question_BC, targets["labels"])]
+        case SequenceClassificationHead() | NextSentenceHead():
+            return [text_term(found.texts["logits"], targets["labels"][order_B], problem)]
+        case ReplacedTokenHead():
+            return [replaced_term(found.tokens["logits"], _by_token(targets["labels"], padding))]
+        case _:
+            return [class_term(found.tokens["logits"], _by_token(targets["labels"], padding))]
+
+
+def _by_token(labels_BS: Tensor, padding: Padding) -> Tensor:
+    if tuple(labels_BS.shape) != padding.shape:
+        raise InputError(
+            f"labels has shape {tuple(labels_BS.shape)}, but this model has one label for each token, {padding.shape}. "
+            "Pad them as the tokens, with -100 where there is nothing to learn."
+        )
+    return labels_BS.flatten()[padding.place_T]
+
+
+def _place_in_text(columns_B: Tensor, padding: Padding) -> Tensor:
+    """Which of its text's tokens stands in a column, in the caller's order; -1 where no attended token does."""
+    batch, sequence = padding.shape
+    columns_B = columns_B.view(batch)
+    number = torch.full((batch * sequence,), -1, device=columns_B.device)
+    number[padding.place_T] = torch.arange(padding.packed.tokens, device=columns_B.device)
+    inside_B = (columns_B >= 0) & (columns_B < sequence)
+    found_B = number[torch.arange(batch, device=columns_B.device) * sequence + columns_B.where(inside_B, 0)]
+    place_B = found_B - padding.packed.unsorted(padding.packed.first_B)
+    return place_B.where(inside_B & (found_B >= 0), -1)
