@@ -14,7 +14,7 @@ from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
 from headway.training.batch import Batch, LossSum
 from headway.training.checkpoints import TrainerState, load_state, newest_state, save_state
-from headway.training.memory import keep_freed_memory
+from headway.training.memory import give_back_freed_memory, keep_freed_memory
 from headway.training.optimiser import learning_rate, make_optimizer, set_learning_rate
 from headway.training.reporting import Reporter
 from headway.training.step import mixed_precision, train_step
@@ -43,6 +43,9 @@ class TrainOutput:
     training_loss: float
     metrics: dict[str, float]
 
+
+STEPS_BETWEEN_TRIMS = 50
+"""How often memory that is kept but free goes back to the system."""
 
 DECISIVE = (
     "learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "max_length",
@@ -77,6 +80,8 @@ def train(job: Job, arguments: TrainingArguments, reporter: Reporter) -> TrainOu
         )
         state.global_step += 1
         reporter.step(state, result, rate)
+        if state.global_step % STEPS_BETWEEN_TRIMS == 0:
+            give_back_freed_memory()
         _milestones(
             job, arguments, state, optimizer, reporter, identity, is_last=state.global_step == total, ends_epoch=last_of_epoch
         )
