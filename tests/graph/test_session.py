@@ -64,6 +64,21 @@ def test_inputs_that_the_model_has_no_vectors_for_are_refused(model, capfd, wron
     assert capfd.readouterr() == ("", "")
 
 
+def test_inputs_go_by_their_names(model):
+    session = Session(model, threads=1)
+    inputs = batch(5)
+    others = {"position_ids": inputs["input_ids"], **dict(reversed(inputs.items()))}
+    np.testing.assert_array_equal(session.run(**others)["logits"], session.run(**inputs)["logits"])
+    with pytest.raises(EngineError, match=r"also reads token_type_ids; it was given input_ids, attention_mask\. Pass each"):
+        session.run(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+
+
+def test_a_session_knows_which_outputs_have_a_row_for_each_token(tiny_config, random_weights):
+    architecture = family("bert").architecture(tiny_config, "base")
+    graph = build_graph(architecture, random_weights(weight_shapes(architecture)))
+    assert Session(graph.SerializeToString(), threads=1).token_outputs == {"last_hidden_state"}
+
+
 def test_several_threads_share_one_session(model):
     session = Session(model, threads=1)
     batches = [batch(length) for length in (3, 41, 7, 1, 29, 13, 5, 37) * 5]

@@ -20,12 +20,11 @@ from headway.architecture import (
 )
 from headway.graph.inputs import Inputs
 from headway.graph.layers import write_encoder
+from headway.graph.names import BATCH, CHOICES, IDS, MASK, SEQUENCE, TYPES
 from headway.graph.parts import PartWriter
 from headway.graph.precision import Precision, Weights
 from headway.graph.writer import Dimensions, GraphWriter
 
-IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
-BATCH, CHOICES, SEQUENCE = "batch", "choices", "sequence"
 Outputs = Mapping[str, Dimensions]
 
 

@@ -14,12 +14,10 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from headway.errors import CheckpointError, EngineError
+from headway.graph.names import SEQUENCE, START, UNFUSED
 
 UNRUNNABLE = (errors.Fail, errors.InvalidArgument, errors.RuntimeException)
 UNREADABLE = (*UNRUNNABLE, errors.InvalidGraph, errors.InvalidProtobuf, errors.NoSuchFile, errors.NotImplemented)
-SEQUENCE = "sequence"
-"""What graphs call the dimension of tokens."""
-
 FATAL = 4
 """ONNX Runtime's log level at which it is silent: whatever it could say comes as an exception as well."""
 
@@ -29,9 +27,12 @@ class Session:
 
     def __init__(self, model: str | Path | bytes, *, threads: int) -> None:
         source = model if isinstance(model, bytes) else str(model)
+        options = _options(threads, fuse=UNFUSED.encode() in _start(model))
         with _explained("a model in memory" if isinstance(model, bytes) else str(model)):
-            self._session = onnxruntime.InferenceSession(source, _options(threads), providers=["CPUExecutionProvider"])
-        self.input_names = tuple(entry.name for entry in self._session.get_inputs())
+            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        inputs = self._session.get_inputs()
+        self.input_names = tuple(entry.name for entry in inputs)
+        self._asks_for_choices = len(inputs[0].shape) == 3
         outputs = self._session.get_outputs()
         self.output_names = tuple(output.name for output in outputs)
         self.token_outputs = frozenset(output.name for output in outputs if output.shape[1:2] == [SEQUENCE])
@@ -53,7 +54,7 @@ class Session:
                 f"The model also reads {', '.join(missing)}; it was given {', '.join(inputs)}. Pass each by its name."
             )
         try:
-            values = self._session.run(None, {name: inputs[name] for name in self.input_names})
+            values = self._session.run(None, {name: self._as_read(inputs[name]) for name in self.input_names})
         except UNRUNNABLE as error:
             raise EngineError(
                 f"The model could not run a batch of shape {inputs[self.input_names[0]].shape} ({_first_line(error)}). "
@@ -61,9 +62,23 @@ class Session:
             ) from error
         return dict(zip(self.output_names, values, strict=True))
 
+    def _as_read(self, values: np.ndarray) -> np.ndarray:
+        """Rows as a graph reads them that was written for others and asks for (batch, choices, sequence): one choice each."""
+        return values[:, None] if self._asks_for_choices and values.ndim == 2 else values
 
-def _options(threads: int) -> Any:
-    """Graphs come ready from ``build_graph``, so nothing is optimised at load.
+
+def _start(model: str | Path | bytes) -> bytes:
+    """The first bytes of a model, where its writer is named; nothing where there is no file."""
+    if isinstance(model, bytes):
+        return model[:START]
+    if not Path(model).is_file():
+        return b""
+    with Path(model).open("rb") as file:
+        return file.read(START)
+
+
+def _options(threads: int, *, fuse: bool) -> Any:
+    """Graphs come ready from ``build_graph``, so nothing is optimised at load, unless they were written to be fused.
 
     Without its arena ONNX Runtime gives memory back after each call, at no cost that we could measure. Threads that spin while
     they wait would take the cores from tokenizing and from other sessions.
@@ -71,7 +86,8 @@ def _options(threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_ENABLE_EXTENDED if fuse else levels.ORT_DISABLE_ALL
     options.enable_cpu_mem_arena = False
     options.log_severity_level = FATAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -1,7 +1,8 @@
 """Nodes and constants of an ONNX graph, collected in the order in which they run.
 
-The graphs are written ready to run: nothing in them needs folding or fusing when they are loaded. The same operator on the same
-values is written once, so whoever needs a value simply asks for it: what layers share is computed once for all of them.
+The graphs are written ready to run: nothing in them needs folding or fusing when they are loaded, except for 8-bit integers by
+standard operators. The same operator on the same values is written once, so whoever needs a value simply asks for it: what layers
+share is computed once for all of them.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from headway.graph.names import FINISHED, UNFUSED
 
 OPSET = 20
 """The first with Gelu; ONNX Runtime has it since 1.17."""
@@ -82,6 +85,9 @@ class GraphWriter:
         opsets = [helper.make_opsetid("", OPSET)]
         if any(node.domain == CONTRIB for node in self._nodes):
             opsets.append(helper.make_opsetid(CONTRIB, 1))
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="headway")
+        form = UNFUSED if any(node.op_type == "DequantizeLinear" for node in self._nodes) else FINISHED
+        model = helper.make_model(
+            graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="headway", producer_version=form
+        )
         helper.set_model_props(model, dict(metadata))
         return model

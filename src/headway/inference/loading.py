@@ -16,8 +16,8 @@ from headway.inference.engine import Engine, OnnxEngine
 if TYPE_CHECKING:
     from headway.core.batching import TokenSequence
 
-READY = {"int8": "model_int8.onnx", "fp32": "model.onnx"}
-"""The files that ``headway export`` writes, by precision."""
+READY = {"int8": ("model_int8.onnx", "onnx/model_quantized.onnx"), "fp32": ("model.onnx", "onnx/model.onnx")}
+"""The files that ``headway export`` writes, by precision; those for other runtimes serve where there are no others."""
 
 
 def load_engine(
@@ -48,7 +48,8 @@ def load_engine(
 
 def ready_files(folder: Path) -> dict[str, Path]:
     """The graphs in a folder that Headway exported, by precision. Others' graphs may have other inputs and are left alone."""
-    return {precision: path for precision, name in READY.items() if _is_ours(path := folder / name)}
+    found = {precision: [folder / name for name in names if _is_ours(folder / name)] for precision, names in READY.items()}
+    return {precision: paths[0] for precision, paths in found.items() if paths}
 
 
 def build_cached(folder: Path, config: ModelConfig, *, head: HeadName, precision: str) -> Path | bytes:
@@ -104,7 +105,7 @@ def _refuse_other_exports(folder: Path, config: ModelConfig, head: HeadName, pre
         )
     if ready:
         raise EngineError(
-            f"precision={precision!r} needs {READY[precision]} or model.safetensors, but {folder} holds only "
+            f"precision={precision!r} needs {READY[precision][0]} or model.safetensors, but {folder} holds only "
             f"{', '.join(path.name for path in ready.values())}. Use precision='auto', or export the model again."
         )
 

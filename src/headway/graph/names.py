@@ -1,0 +1,10 @@
+"""What graphs call their inputs and dimensions, and what they say of themselves: agreed between those that write and run them."""
+
+IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
+BATCH, CHOICES, SEQUENCE = "batch", "choices", "sequence"
+
+FINISHED, UNFUSED = "finished", "to be fused"
+"""Whether a graph runs well as it is written, or counts on the runtime to make one operator of several: in its first bytes."""
+
+START = 64
+"""How many bytes those are."""
