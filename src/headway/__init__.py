@@ -1,4 +1,8 @@
-"""Headway: encoder transformers, from raw text to a served model. Public names are imported on first use."""
+"""Headway: encoder transformers, from raw text to a served model. Public names are imported on first use.
+
+Beside those listed here there are the class names of tutorials, ``BertForSequenceClassification``, ``DistilBertTokenizerFast``,
+``RobertaConfig`` and their like, made from the families that Headway knows; ``dir(headway)`` lists them all.
+"""
 
 TYPE_CHECKING = False  # typing's own takes ten times as long to import as all the rest of this module
 if TYPE_CHECKING:
@@ -18,7 +22,16 @@ if TYPE_CHECKING:
         WeightError,
     )
     from headway.inference import Pipeline, pipeline
-    from headway.neural import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
+    from headway.neural import (
+        AutoModel,
+        AutoModelForMaskedLM,
+        AutoModelForMultipleChoice,
+        AutoModelForNextSentencePrediction,
+        AutoModelForPreTraining,
+        AutoModelForQuestionAnswering,
+        AutoModelForSequenceClassification,
+        AutoModelForTokenClassification,
+    )
     from headway.settings.training import TrainingArguments
     from headway.text import AutoTokenizer
     from headway.training import Trainer
@@ -29,7 +42,12 @@ __all__ = [
     "AutoConfig",
     "AutoModel",
     "AutoModelForMaskedLM",
+    "AutoModelForMultipleChoice",
+    "AutoModelForNextSentencePrediction",
+    "AutoModelForPreTraining",
+    "AutoModelForQuestionAnswering",
     "AutoModelForSequenceClassification",
+    "AutoModelForTokenClassification",
     "AutoTokenizer",
     "CheckpointError",
     "ConfigError",
@@ -50,32 +68,66 @@ __all__ = [
 
 _HOMES = {
     "AutoConfig": "headway.checkpoints.configuration",
-    "AutoModel": "headway.neural",
-    "AutoModelForMaskedLM": "headway.neural",
-    "AutoModelForSequenceClassification": "headway.neural",
     "AutoTokenizer": "headway.text",
     "Pipeline": "headway.inference",
     "Trainer": "headway.training",
     "TrainingArguments": "headway.settings.training",
     "pipeline": "headway.inference",
 }
-_NEED_TORCH = {"headway.neural", "headway.training"}
 
 
 def __getattr__(name: str) -> "Any":
-    if name not in __all__:
-        raise AttributeError(f"module 'headway' has no attribute {name!r}; it has {', '.join(__all__)}.")
-    from importlib import import_module
-
-    home = _HOMES.get(name, "headway.errors")
-    if home in _NEED_TORCH:
-        from headway.core.extras import require_torch
-
-        require_torch(f"headway.{name}")
-    found = getattr(import_module(home), name)
+    if name in __all__:
+        found = _public(name)
+    elif name[:1].isupper():
+        found = _class_of_a_family(name)
+    else:
+        raise AttributeError(f"module 'headway' has no attribute {name!r}.")
     globals()[name] = found
     return found
 
 
 def __dir__() -> "list[str]":
-    return __all__
+    from headway.families._classes import known_classes
+
+    return sorted({*__all__, *known_classes()})
+
+
+def _public(name: str) -> "Any":
+    from importlib import import_module
+
+    home = _HOMES.get(name, "headway.neural" if name.startswith("AutoModel") else "headway.errors")
+    if home in ("headway.neural", "headway.training"):
+        _require_torch(name)
+    return getattr(import_module(home), name)
+
+
+def _class_of_a_family(name: str) -> "Any":
+    """The class that tutorials call so, from what its family's file says."""
+    from headway.families._classes import absent, known_classes
+
+    known = known_classes().get(name)
+    if known is None:
+        from headway.core.config import closest
+
+        near = closest(name, {*__all__, *known_classes()}) or f" It has {', '.join(__all__)}, and its families' class names."
+        reason = absent(name)
+        raise AttributeError(f"module 'headway' has no attribute {name!r}.{near if reason is None else f' {reason}'}")
+    if known.kind == "config":
+        from headway.checkpoints.configuration import config_class
+
+        return config_class(name, known.family)
+    if known.kind == "tokenizer":
+        from headway.text.classes import tokenizer_class
+
+        return tokenizer_class(name, known.family)
+    _require_torch(name)
+    from headway.neural.classes import model_class
+
+    return model_class(known.family.model_type, known.head)
+
+
+def _require_torch(name: str) -> None:
+    from headway.core.extras import require_torch
+
+    require_torch(f"headway.{name}")

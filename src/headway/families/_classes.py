@@ -35,3 +35,17 @@ def _classes_of(family: Family) -> list[KnownClass]:
     tokenizers = [slow, f"{slow}Fast"] if slow.startswith(family.class_prefix) else []
     config = KnownClass(name=f"{family.class_prefix}Config", kind="config", family=family)
     return [config, *models, *(KnownClass(name=name, kind="tokenizer", family=family) for name in tokenizers)]
+
+
+def absent(name: str) -> str | None:
+    """Why a class that transformers has is not here, and what to do instead; None where nothing is known of the name."""
+    if name.endswith("PreTrainedModel"):
+        return (
+            "Models here are not made by inheriting. Write an nn.Module of your own and give it "
+            "AutoModel.from_pretrained(…) as a part."
+        )
+    if name.endswith(("LMHeadModel", "ForCausalLM", "ForSeq2SeqLM", "ForConditionalGeneration")):
+        return "Headway has encoders, which read a text whole and write none; ForMaskedLM fills gaps."
+    if name.startswith(("TF", "Flax")):
+        return f"Headway trains with torch alone. Without the prefix it is {name.removeprefix('TF').removeprefix('Flax')}."
+    return None

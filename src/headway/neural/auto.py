@@ -1,49 +1,43 @@
 """``AutoModel`` and its kin: a model by folder, shipped name or Hub id, with the head that the class names."""
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from torch import nn
 
 from headway.architecture import Architecture, ModelConfig
 from headway.architecture.family import HeadName
-from headway.families import family
-from headway.neural.model import EncoderModel
-
-LOCATION = ("revision", "token", "local_files_only", "cache_dir")
+from headway.errors import ConfigError
+from headway.neural.classes import FamilyModel, model_class
+from headway.neural.loading import load_model, new_model
 
 
 class _AutoClass:
-    """A factory for models with one kind of head. Instances are never made."""
+    """A factory for models with one kind of head, of the family that ``config.json`` names. Instances are never made."""
 
-    head: ClassVar[HeadName]
+    head: ClassVar[HeadName | None]
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        name = type(self).__name__
+        raise ConfigError(f"{name} makes models, and is none. Use {name}.from_pretrained(…) or {name}.from_config(…).")
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, *, ignore_mismatched_sizes: bool = False, **settings: Any) -> EncoderModel:
-        """The model in evaluation mode.
+    def from_pretrained(cls, name_or_path: str | Path, *, config: ModelConfig | str | Path | None = None, **keywords: Any) -> Any:
+        """The model of a folder, a shipped name or a Hub repository, in evaluation mode.
 
-        ``revision``, ``token``, ``local_files_only`` and ``cache_dir`` say where to look; every other keyword changes the
-        configuration (``num_labels``, ``id2label``, ``hidden_dropout_prob`` ...). Weights that the checkpoint lacks are made
-        anew and said once.
+        Options are ``revision``, ``token``, ``local_files_only``, ``cache_dir``, ``ignore_mismatched_sizes``, ``dtype``,
+        ``device_map``, ``attn_implementation``, ``add_pooling_layer`` and ``output_loading_info`` (see
+        ``headway.settings.loading``). Every other keyword changes the configuration (``num_labels``, ``id2label``,
+        ``hidden_dropout_prob`` …); one that means nothing is a ``ConfigError``. ``config`` stands in for the checkpoint's own.
+        Weights that the checkpoint lacks are made anew and said once.
         """
-        from headway.checkpoints import describe_new_weights, load_checkpoint
-
-        place = {name: settings.pop(name) for name in LOCATION if name in settings}
-        found = load_checkpoint(
-            name_or_path, head=cls.head, changes=settings, ignore_mismatched_sizes=ignore_mismatched_sizes, **place
-        )
-        if (news := describe_new_weights(found)) is not None:
-            warnings.warn(news, stacklevel=2)
-        return build_model(found.config, found.architecture, cls.head, found.weights).eval()
+        return load_model(name_or_path, head=cls.head, config=config, keywords=keywords)
 
     @classmethod
-    def from_config(cls, config: ModelConfig) -> EncoderModel:
-        """A model with new weights, in evaluation mode."""
-        return build_model(config, family(config.model_type).architecture(config, cls.head), cls.head, {}).eval()
+    def from_config(cls, config: ModelConfig, **keywords: Any) -> FamilyModel:
+        """A model with new weights, in training mode. ``dtype``, ``device_map`` and ``add_pooling_layer`` as above."""
+        return new_model(config, head=cls.head, keywords=keywords)
 
 
 class AutoModel(_AutoClass):
@@ -58,31 +52,44 @@ class AutoModelForSequenceClassification(_AutoClass):
     head = "sequence-classification"
 
 
+class AutoModelForTokenClassification(_AutoClass):
+    """One label for each token."""
+
+    head = "token-classification"
+
+
+class AutoModelForQuestionAnswering(_AutoClass):
+    """Where in the text the answer begins and ends."""
+
+    head = "question-answering"
+
+
 class AutoModelForMaskedLM(_AutoClass):
     """A score for every vocabulary entry at each token."""
 
     head = "masked-lm"
 
 
+class AutoModelForNextSentencePrediction(_AutoClass):
+    """Whether the second text follows the first."""
+
+    head = "next-sentence"
+
+
+class AutoModelForMultipleChoice(_AutoClass):
+    """One score for each choice."""
+
+    head = "multiple-choice"
+
+
+class AutoModelForPreTraining(_AutoClass):
+    """The head of the family's pre-training as transformers has it: BERT's pair, ELECTRA's discriminator, else a masked LM."""
+
+    head = None
+
+
 def build_model(
     config: ModelConfig, architecture: Architecture, head: HeadName, weights: Mapping[str, np.ndarray]
-) -> EncoderModel:
+) -> FamilyModel:
     """The modules with these weights; those not given are made anew (Devlin et al., 2019: normal, ``initializer_range``)."""
-    model = EncoderModel(config, architecture, head)
-    initialise(model, std=float(config.get("initializer_range", 0.02)))
-    given = {name: torch.from_numpy(np.array(array, dtype=np.float32)) for name, array in weights.items()}
-    unexpected = model.load_state_dict(given, strict=False).unexpected_keys
-    assert not unexpected, unexpected
-    return model
-
-
-def initialise(model: nn.Module, *, std: float) -> None:
-    """Normal weights, zero biases, unit norms, a zero vector for padding."""
-    for module in model.modules():
-        if isinstance(module, nn.Linear | nn.Embedding):
-            nn.init.normal_(module.weight, std=std)
-        if isinstance(module, nn.Linear):
-            nn.init.zeros_(module.bias)
-        if isinstance(module, nn.Embedding) and module.padding_idx is not None:
-            with torch.no_grad():
-                module.weight[module.padding_idx].zero_()
+    return model_class(config.model_type, head)(config, architecture, weights=weights)
