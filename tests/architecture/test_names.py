@@ -129,3 +129,24 @@ def test_interleaved_rows_are_regrouped_and_come_back_bit_for_bit():
     assert np.array_equal(array[6:8], theirs[2:4])  # the first head's keys
     back = names.to_theirs({"layers.4.qkv.weight": array}, has_head=False)
     assert np.array_equal(back["att.4.in_proj.weight"], theirs)
+
+
+class TestTied:
+    NAMES = WeightNames(
+        base=(Rename("words", "token"),),
+        heads=(Rename("cls.bias", "bias"),),
+        prefix="model.",
+        tied=(("decoder.weight", "words.weight"), ("decoder.bias", "cls.bias")),
+        foreign=(r"^other\.",),
+    )
+
+    @pytest.mark.parametrize("table", ["words.weight", "model.words.weight"])
+    def test_a_repetition_is_dropped_where_the_original_is_there(self, table):
+        assert self.NAMES.untied({table: 1, "decoder.weight": 2, "cls.bias": 3, "decoder.bias": 4}) == {table: 1, "cls.bias": 3}
+
+    def test_a_repetition_stands_in_where_it_is_alone(self):
+        assert self.NAMES.untied({"decoder.weight": 2, "decoder.bias": 4}) == {"words.weight": 2, "cls.bias": 4}
+
+    def test_names_of_another_head_contradict(self):
+        assert self.NAMES.contradicts("other.weight")
+        assert not self.NAMES.contradicts("an_other.weight")

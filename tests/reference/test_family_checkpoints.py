@@ -7,7 +7,10 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
+from conftest import make_random_weights
+from headway.architecture import weight_shapes
 from headway.checkpoints import load_checkpoint, save_checkpoint
+from headway.errors import WeightError
 from reference.family_cases import CASES, COMBINATIONS, batch, saved_folder, transformers_class, transformers_model
 
 WHOLE = [case for case in CASES if len(case.heads) > 4]
@@ -62,6 +65,21 @@ def test_both_ways_with_equal_arrays_and_logits(tmp_path, combination):
     for name in before:
         torch.testing.assert_close(now[name], before[name], rtol=1e-6, atol=1e-6)
     assert again.config.to_diff_dict() == type(theirs.config).from_pretrained(saved_folder(case, head)).to_diff_dict()
+
+
+@pytest.mark.parametrize("case", WHOLE, ids=lambda case: case.name)
+def test_transformers_loads_a_model_that_began_here(tmp_path, case):
+    """No file of transformers came before it: names, sizes, labels and defaults are all ours."""
+    head = "sequence-classification"
+    config = case.config(head).replace(id2label={0: "a", 1: "b", 2: "c", 3: "d", 4: "e"})
+    weights = make_random_weights(weight_shapes(case.family.architecture(config, head)))
+    save_checkpoint(tmp_path, config=config, head=head, weights=weights)
+    model, report = transformers_class(case, head).from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report.values())
+    theirs, ours = parameters(model), hub_arrays(load_checkpoint(tmp_path))
+    assert theirs.keys() == ours.keys()
+    assert all(np.array_equal(array, ours[name]) for name, array in theirs.items())
+    assert (model.config.id2label, model.config.label2id) == (config.id2label, config.label2id)
 
 
 @pytest.mark.parametrize("case", WHOLE, ids=lambda case: case.name)
@@ -132,3 +150,42 @@ def test_names_from_the_time_of_tensorflow_and_stray_positions(tmp_path, model_t
     found, whole = load_checkpoint(old), load_checkpoint(folder)
     assert (found.missing, found.unexpected) == ((), ())
     assert all(np.array_equal(array, whole.weights[name]) for name, array in found.weights.items())
+
+
+def test_a_discriminator_s_checkpoint_answers_no_masked_lm(tmp_path):
+    """DeBERTa v3 as Microsoft published it: the discriminator, and beside it what is left of a masked LM's head."""
+    case = BY_NAME["deberta-v2"]
+    arrays = load_file(saved_folder(case, "replaced-token") / "model.safetensors")
+    microsoft = resaved(
+        saved_folder(case, "masked-lm"),
+        tmp_path / "both",
+        lambda name: name.replace("cls.predictions.", "lm_predictions.lm_head.").replace(".transform.", "."),
+    )
+    lm_head = load_file(microsoft / "model.safetensors")
+    assert {name for name in lm_head if not name.startswith("deberta.")} == {
+        f"lm_predictions.lm_head.{name}" for name in ("dense.weight", "dense.bias", "LayerNorm.weight", "LayerNorm.bias", "bias")
+    }
+    alone = load_checkpoint(microsoft)
+    alone.require_complete()
+    assert np.array_equal(alone.weights["head.dense.weight"], lm_head["lm_predictions.lm_head.dense.weight"])
+
+    positions = {"deberta.embeddings.position_embeddings.weight": np.ones((41, 28), np.float32)}
+    save_file(lm_head | arrays | positions, microsoft / "model.safetensors")
+    load_checkpoint(microsoft, head="replaced-token").require_complete()
+    found = load_checkpoint(microsoft, head="masked-lm")
+    assert not any("position_embeddings" in name for name in found.unexpected)
+    with pytest.raises(WeightError, match=r"has mask_predictions\.LayerNorm\.bias, .* for another head, .* as a masked-lm"):
+        found.require_complete()
+
+
+def test_electra_s_discriminator_answers_no_masked_lm_and_its_generator_does():
+    case = BY_NAME["electra"]
+    with pytest.raises(WeightError, match=r"has discriminator_predictions\..* would be random"):
+        load_checkpoint(saved_folder(case, "replaced-token"), head="masked-lm").require_complete()
+    load_checkpoint(saved_folder(case, "masked-lm")).require_complete()
+
+
+def test_settings_that_nobody_knows_are_named_when_a_model_is_loaded(tmp_path):
+    folder = resaved(saved_folder(BY_NAME["roberta"], "base"), tmp_path / "odd", str, config={"swiglu": True, "adapters": {}})
+    with pytest.warns(UserWarning, match="this roberta model has settings that Headway does not know, .*: adapters, swiglu. If"):
+        load_checkpoint(folder)

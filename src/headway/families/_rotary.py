@@ -35,8 +35,7 @@ def positions(config: ModelConfig, kind: str) -> Rotary:
 def theta(config: ModelConfig, kind: str) -> float:
     """The base of a layer's angles: from ``rope_parameters`` in newer files, or else from a key of its own."""
     if config.rope_parameters is None:
-        local = kind == WINDOW and config.local_rope_theta is not None
-        return float(config.local_rope_theta if local else config.global_rope_theta)
+        return float(config.local_rope_theta if kind == WINDOW else config.global_rope_theta)
     found = config.rope_parameters.get(kind) or {}
     if found.get("rope_type", "default") != "default" or "rope_theta" not in found:
         raise ConfigError(
