@@ -82,11 +82,11 @@ def test_a_change_may_be_proposed(hub, client, folder):
 
 def test_other_forms_of_the_old_weights_go_and_all_else_stays(hub, client, folder):
     old = ("pytorch_model.bin", "model-00001-of-00002.safetensors", "model.safetensors.index.json", "model.onnx", "README.md")
-    hub.repositories["owner/mine"] = dict.fromkeys((*old, "onnx/model.onnx", "tf_model.h5"), b"old")
+    hub.repositories["owner/mine"] = dict.fromkeys((*old, "onnx/model.onnx", "onnx/config.json", "tf_model.h5"), b"old")
     (folder / "model.onnx").write_bytes(b"new")
     client("push_folder", folder, "owner/mine", token=TOKEN)
     left = {name for name, content in hub.repositories["owner/mine"].items() if content == b"old"}
-    assert left == {"README.md", "onnx/model.onnx", "tf_model.h5"}
+    assert left == {"README.md", "onnx/config.json", "tf_model.h5"}
     assert hub.repositories["owner/mine"]["model.onnx"] == b"new"
 
 

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from headway.architecture import weight_shapes
 from headway.checkpoints import load_checkpoint, save_checkpoint
 from headway.checkpoints.saving import divide
-from headway.errors import CheckpointError, WeightError
+from headway.errors import CheckpointError, ConfigError, WeightError
 from headway.families import family
 
 BERT = family("bert")
@@ -22,9 +22,8 @@ BERT = family("bert")
 KILLED_SAVES = """
 import os, shutil, signal, sys
 import numpy as np
-import safetensors.numpy
 from headway.architecture import weight_shapes
-from headway.checkpoints import save_checkpoint
+from headway.checkpoints import save_checkpoint, saving
 from headway.families import family
 
 folder, start, max_shard_bytes, labels = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -44,7 +43,7 @@ def dying(function, kill_at):
     return call
 
 def save(target, kill_at):
-    changing = [(os, "replace"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"), (os, "fsync"), (safetensors.numpy, "save_file")]
+    changing = [(os, "replace"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"), (os, "fsync"), (saving, "write_safetensors")]
     for module, name in changing:
         setattr(module, name, dying(getattr(module, name), kill_at))
     save_checkpoint(target, config=config, head="sequence-classification", weights=weights, max_shard_bytes=max_shard_bytes)
@@ -94,6 +93,48 @@ def test_what_was_saved_as_float32_does_not_call_itself_anything_else(tmp_path, 
     save_checkpoint(tmp_path / "model", config=config, head="base", weights=weights_of("base"))
     written = json.loads((tmp_path / "model" / "config.json").read_text())
     assert (written["torch_dtype"], written["dtype"]) == ("float32", "float32")
+
+
+@pytest.mark.parametrize(("dtype", "item"), [("float32", 4), ("float16", 2), ("bfloat16", 2)])
+def test_weights_are_saved_as_the_numbers_that_were_asked_for(tmp_path, tiny_config, weights_of, dtype, item):
+    weights = weights_of("base")
+    save_checkpoint(tmp_path / "model", config=tiny_config, head="base", weights=weights, dtype=dtype, max_shard_bytes=40_000)
+    index = json.loads((tmp_path / "model" / "model.safetensors.index.json").read_text())
+    assert index["metadata"]["total_size"] == item * sum(array.size for array in weights.values())
+    assert all(path.stat().st_size < 50_000 for path in (tmp_path / "model").glob("*.safetensors"))
+    written = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert (written.get("dtype") or "float32") == dtype
+    found = load_checkpoint(tmp_path / "model").weights
+    for name, array in weights.items():
+        np.testing.assert_allclose(found[name], array, rtol={"float32": 0, "float16": 2**-11, "bfloat16": 2**-8}[dtype])
+
+
+def test_numbers_that_float16_cannot_hold_are_not_saved(tmp_path, tiny_config, weights_of):
+    weights = weights_of("base")
+    save_checkpoint(tmp_path / "model", config=tiny_config, head="base", weights=weights)
+    large = {**weights, "embeddings.norm.bias": weights["embeddings.norm.bias"] + np.float32(70_000)}
+    with pytest.raises(WeightError, match=r"LayerNorm\.bias has numbers as large as 7e\+04, beyond the 65504 that float16 holds"):
+        save_checkpoint(tmp_path / "model", config=tiny_config, head="base", weights=large, dtype="float16")
+    assert (load_checkpoint(tmp_path / "model").weights["embeddings.norm.bias"] == weights["embeddings.norm.bias"]).all()
+
+
+def test_other_numbers_are_refused(tmp_path, tiny_config, weights_of):
+    with pytest.raises(ConfigError, match=r"Weights cannot be saved as 'int8'\. Choose float32, float16, bfloat16"):
+        save_checkpoint(tmp_path / "model", config=tiny_config, head="base", weights=weights_of("base"), dtype="int8")
+
+
+def test_other_forms_of_the_old_weights_go_with_them(tmp_path, tiny_config, weights_of):
+    """A graph of the old weights would be taken for the model by ``pipeline``, and a pickle by whoever prefers pickles."""
+    pickles = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-00001-of-00002.bin")
+    graphs = ("model.onnx", "model_int8.onnx", "onnx/model.onnx", "onnx/model_quantized.onnx")
+    stays = ("tokenizer.json", "README.md", "training_args.bin", "tf_model.h5", "adapter_model.safetensors", "onnx/config.json")
+    folder = tmp_path / "model"
+    (folder / "onnx").mkdir(parents=True)
+    for name in (*pickles, *graphs, *stays):
+        (folder / name).write_text("old")
+    save_checkpoint(folder, config=tiny_config, head="base", weights=weights_of("base"))
+    left = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    assert sorted(left) == sorted(["config.json", "model.safetensors", *stays])
 
 
 def test_more_than_a_file_holds_is_divided_and_loads_the_same(tmp_path, tiny_config, weights_of):
@@ -174,15 +215,13 @@ def test_a_file_in_the_way_is_an_error_and_stays(tmp_path, tiny_config, weights_
 
 
 def test_a_disk_that_fails_leaves_the_old_model(tmp_path, tiny_config, weights_of, monkeypatch):
-    import safetensors.numpy
-
     folder = tmp_path / "model"
     save_checkpoint(folder, config=tiny_config, head="base", weights=weights_of("base"))
 
     def full(*arguments, **keywords):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(safetensors.numpy, "save_file", full)
+    monkeypatch.setattr("headway.checkpoints.saving.write_safetensors", full)
     with pytest.raises(OSError, match="No space left"):
         save_checkpoint(folder, config=tiny_config.replace(num_labels=7), head="base", weights=weights_of("base", seed=1))
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]

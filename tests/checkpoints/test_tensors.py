@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from headway.checkpoints.tensors import read_safetensors
+from headway.checkpoints.tensors import read_safetensors, write_safetensors
 from headway.errors import CheckpointError, WeightError
 
 
@@ -36,6 +36,36 @@ def test_what_the_library_wrote_is_read_bit_for_bit(tmp_path):
         assert tensor().dtype == np.float32
         assert tensor().shape == arrays[name].shape
         assert tensor().tobytes() == arrays[name].tobytes()
+
+
+def test_what_is_written_is_byte_for_byte_what_the_library_writes(tmp_path):
+    generator = np.random.default_rng(0)
+    arrays = {"b": generator.normal(size=(3, 5)), "a": generator.normal(size=7), "ä.leer": np.zeros((0, 4)), "c": np.array(2.5)}
+    arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+    arrays["t"] = arrays["b"].T
+    write_safetensors(tmp_path / "ours", arrays, kind="F32")
+    save_file({name: array.copy(order="C") for name, array in arrays.items()}, tmp_path / "theirs", metadata={"format": "pt"})
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(("kind", "dtype"), [("BF16", "bfloat16"), ("F16", "float16")])
+def test_half_precision_is_rounded_as_torch_rounds(tmp_path, kind, dtype):
+    import torch
+    from safetensors.torch import load_file
+
+    generator = np.random.default_rng(0)
+    ties = np.array([0x3F808000, 0x3F818000, 0x3F7FFFFF, 0x7F800000, 0xFF800000, 0x80000000, 1], np.uint32).view(np.float32)
+    values = np.concatenate([ties, generator.normal(size=997).astype(np.float32) * 100])
+    if kind == "F16":
+        values = np.concatenate([values, np.float32([65519, 2**-25, 2**-24, 1 + 2**-11])])
+    write_safetensors(tmp_path / "x.safetensors", {"a": values}, kind=kind)
+    found = load_file(tmp_path / "x.safetensors")["a"]
+    expected = torch.from_numpy(values).to(getattr(torch, dtype))
+    assert found.dtype == expected.dtype
+    assert torch.equal(found.view(torch.int16), expected.view(torch.int16))
+    write_safetensors(tmp_path / "x.safetensors", {"a": np.float32([[np.nan, -np.nan]])}, kind=kind)
+    assert load_file(tmp_path / "x.safetensors")["a"].isnan().all()
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from headway.checkpoints import load_config
+from headway.checkpoints import load_checkpoint, load_config, save_checkpoint
 from headway.core.batching import TokenSequence
 from headway.errors import CheckpointError, ConfigError, EngineError, TaskError, WeightError
 from headway.inference import OnnxEngine, load_engine
@@ -126,6 +126,17 @@ def test_exported_graphs_are_used_as_they_are(exported, precision, file):
     engine, _ = load_engine(exported, head="sequence-classification", precision=precision)
     assert engine.model == exported / file
     assert logits(engine).shape == (3, 5)
+
+
+def test_weights_saved_beside_an_export_are_what_runs(exported, folder, model_folder):
+    """The graph of the old weights goes with the save that makes it stale."""
+    old, _ = load_engine(exported, head="sequence-classification")
+    logits_of_old = logits(old)
+    found = load_checkpoint(model_folder("sequence-classification", seed=5))
+    save_checkpoint(exported, config=found.config, head=found.head, weights=found.weights)
+    new, _ = load_engine(exported, head="sequence-classification")
+    assert new.precision == "fp32"
+    assert not np.allclose(logits(new), logits_of_old, atol=0.01)
 
 
 def test_weights_win_over_an_export_with_another_head(exported, folder):

@@ -17,7 +17,8 @@ PICKLED = "pytorch_model.bin"
 PICKLED_INDEX = "pytorch_model.bin.index.json"
 PICKLED_SHARDS = "pytorch_model-*-of-*.bin"
 GRAPHS = ("model.onnx", "model_int8.onnx")
-WEIGHT_FORMS = (WEIGHTS, INDEX, SHARDS, PICKLED, PICKLED_INDEX, PICKLED_SHARDS, *GRAPHS)
+GRAPHS_OF_ALL = "onnx/model*.onnx"
+WEIGHT_FORMS = (WEIGHTS, INDEX, SHARDS, PICKLED, PICKLED_INDEX, PICKLED_SHARDS, *GRAPHS, GRAPHS_OF_ALL)
 """All the files that one model's weights may stand in: new weights in one form make those in the others stale."""
 
 OTHERS = ("tf_model.h5", "flax_model.msgpack", "model.ckpt.index")

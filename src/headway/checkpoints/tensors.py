@@ -67,6 +67,40 @@ class StoredTensor:
         return np.lib.stride_tricks.as_strided(flat, self.shape, steps, writeable=False)
 
 
+def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray], *, kind: str) -> None:
+    """Write float32 arrays as numbers of a kind, one after the other: no second copy of the model is ever in memory."""
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}  # without it transformers refuses the file
+    stop = 0
+    for name in sorted(arrays):
+        start, stop = stop, stop + arrays[name].size * ITEM_BYTES[kind]
+        header[name] = {"dtype": kind, "shape": list(arrays[name].shape), "data_offsets": [start, stop]}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in sorted(arrays):
+            file.write(_numbers(name, arrays[name], kind).data)
+
+
+def _numbers(name: str, array: np.ndarray, kind: str) -> np.ndarray:
+    """An array as it stands in a file; half precision is rounded to the nearest, as torch does."""
+    array = np.ascontiguousarray(array, dtype="<f4")
+    if kind == "BF16":
+        bits = array.view("<u4")
+        rounded = (bits + (0x7FFF + ((bits >> 16) & 1))) >> 16
+        return np.where(np.isnan(array), 0x7FC0, rounded).astype("<u2")
+    if kind == "F16":
+        with np.errstate(over="ignore"):
+            half = array.astype("<f2")
+        if not np.isfinite(half).all() and np.isfinite(array).all():
+            raise WeightError(
+                f"{name} has numbers as large as {np.abs(array).max():.3g}, beyond the {np.finfo('f2').max:.0f} that float16 "
+                "holds, so it would become infinite. Nothing was saved. Use bfloat16 or float32."
+            )
+        return half
+    return array
+
+
 def read_safetensors(path: Path) -> dict[str, StoredTensor]:
     """The tensors of one file by name, none of them read yet."""
     file = map_file(path, form="safetensors file")
