@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 Activation: TypeAlias = Literal["gelu", "gelu_tanh", "relu", "silu", "tanh"]
 Pooling: TypeAlias = Literal["first", "mean"]
 AttentionBias: TypeAlias = Literal["all", "none", "query-value"]
+PairLogits: TypeAlias = Literal["seq_relationship_logits", "sop_logits"]
 PositionTerm: TypeAlias = Literal["content-to-position", "position-to-content"]
 
 
@@ -50,7 +51,7 @@ class Projection:
 class Embeddings:
     """The sum of token, position and token-type vectors of ``size``, normalised, and as wide as the encoder in the end.
 
-    There is a projection where ``size`` is not the encoder's width, and only there.
+    There is a projection wherever ``size`` is not the encoder's width; a family may have one between equal widths too.
     """
 
     vocab_size: int
@@ -265,10 +266,15 @@ class NextSentenceHead:
 
 @dataclass(frozen=True, kw_only=True)
 class PreTrainingHead:
-    """A masked language model and a judgement of the pair of texts, learnt together (Devlin et al., 2019, section 3.1)."""
+    """A masked language model and a judgement of the pair of texts, learnt together (Devlin et al., 2019, section 3.1).
+
+    ``pair_logits`` is what transformers calls the judgement: whether the second text follows the first (BERT), or whether the two
+    are in order (Lan et al., 2020, arXiv:1909.11942, section 3.1).
+    """
 
     masked_lm: MaskedLanguageModelHead
     next_sentence: NextSentenceHead
+    pair_logits: PairLogits = "seq_relationship_logits"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,8 +52,8 @@ def terms(config: ModelConfig) -> tuple[PositionTerm, ...]:
     unknown = sorted({name for name in named if name} - TERMS.keys())
     if unknown or bool(named) != config.relative_attention:
         raise ConfigError(
-            f"relative_attention is {config.relative_attention} and pos_att_type {config.pos_att_type!r} in config.json. Supported are "
-            'false with none, and true with c2p, p2c or both ("c2p|p2c"); others change every score.'
+            f"relative_attention is {config.relative_attention} and pos_att_type {config.pos_att_type!r} in config.json. "
+            'Supported are false with none, and true with c2p, p2c or both ("c2p|p2c"); others change every score.'
         )
     return tuple(term for name, term in TERMS.items() if name in named)
 

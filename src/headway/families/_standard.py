@@ -23,6 +23,8 @@ from headway.errors import ConfigError
 
 ACTIVATIONS: Mapping[str, Activation] = {
     "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_fast": "gelu_tanh",
     "gelu_new": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "relu",
