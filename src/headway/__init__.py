@@ -75,6 +75,13 @@ _HOMES = {
     "pipeline": "headway.inference",
 }
 
+_MAKERS = {
+    "config": ("headway.checkpoints.configuration", "config_class"),
+    "model": ("headway.neural.classes", "known_class"),
+    "tokenizer": ("headway.text.classes", "tokenizer_class"),
+}
+"""What makes a class of tutorials, by its kind."""
+
 
 def __getattr__(name: str) -> "Any":
     if name in __all__:
@@ -113,18 +120,12 @@ def _class_of_a_family(name: str) -> "Any":
         near = closest(name, {*__all__, *known_classes()}) or f" It has {', '.join(__all__)}, and its families' class names."
         reason = absent(name)
         raise AttributeError(f"module 'headway' has no attribute {name!r}.{near if reason is None else f' {reason}'}")
-    if known.kind == "config":
-        from headway.checkpoints.configuration import config_class
+    if known.kind == "model":
+        _require_torch(name)
+    from importlib import import_module
 
-        return config_class(name, known.family)
-    if known.kind == "tokenizer":
-        from headway.text.classes import tokenizer_class
-
-        return tokenizer_class(name, known.family)
-    _require_torch(name)
-    from headway.neural.classes import model_class
-
-    return model_class(known.family.model_type, known.head)
+    home, maker = _MAKERS[known.kind]
+    return getattr(import_module(home), maker)(known)
 
 
 def _require_torch(name: str) -> None:

@@ -4,12 +4,9 @@ import pytest
 
 import headway
 from headway.architecture import ModelConfig
-from headway.checkpoints.configuration import config_class
 from headway.errors import ConfigError
-from headway.families import family
 
-BertConfig = config_class("BertConfig", family("bert"))
-DistilBertConfig = config_class("DistilBertConfig", family("distilbert"))
+BertConfig, DistilBertConfig = headway.BertConfig, headway.DistilBertConfig
 
 
 @pytest.fixture

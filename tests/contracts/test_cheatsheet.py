@@ -1,7 +1,9 @@
 """The snippets that people know from transformers run with the import changed. Each has a process of its own and no network."""
 
+import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from headway.settings.loading import LoadingOptions
+
 pytestmark = pytest.mark.train
+
+ROOT = Path(__file__).parents[2]
 
 CLASSIFICATION = """
 from headway import AutoModelForSequenceClassification, AutoTokenizer
@@ -81,3 +87,29 @@ def test_the_training_snippet_runs(hub_cache, tmp_path):
     found = answer(TRAINING, hub_cache, tmp_path)
     assert {"eval_loss", "eval_accuracy", "eval_f1"} <= found.keys()
     assert (tmp_path / "results" / "checkpoint-3").is_dir()
+
+
+def test_the_python_of_the_page_about_models_runs_from_top_to_bottom(hub_cache, tmp_path):
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    shown = {
+        "predictions": "predictions.shape",
+        "classes": "[type(model).__name__, type(fresh).__name__, fresh.training]",
+        "states": "len(states)",
+        "labels": "model.config.id2label",
+        "trained": "sorted({name.partition('.')[0] for name, weight in model.named_parameters() if weight.requires_grad})",
+    }
+    answers = ", ".join(f'"{name}": {code}' for name, code in shown.items())
+    found = answer("\n".join([*blocks, f"import json\nprint(json.dumps({{{answers}}}))"]), hub_cache, tmp_path)
+    assert found == {
+        "predictions": [2],
+        "classes": ["BertForSequenceClassification", "BertForMaskedLM", True],
+        "states": 4,
+        "labels": {"0": "NEGATIVE", "1": "POSITIVE"},
+        "trained": ["head", "layers"],
+    }
+
+
+def test_the_page_about_models_has_every_option():
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    assert not [field.name for field in dataclasses.fields(LoadingOptions) if f"`{field.name}`" not in page]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+import transformers
 from torch import nn
 
 import headway
@@ -36,6 +37,17 @@ def test_what_is_saved_is_loaded_with_the_same_weights_and_head(classifier, tmp_
     again = headway.AutoModelForSequenceClassification.from_pretrained(tmp_path)
     assert type(again) is CLASSIFIER
     assert all(torch.equal(weight, again.state_dict()[name]) for name, weight in classifier.state_dict().items())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64], ids=str)
+def test_weights_are_saved_as_the_numbers_that_they_are(classifier, tmp_path, dtype):
+    classifier.to(dtype).save_pretrained(tmp_path)
+    expected = torch.float32 if dtype == torch.float64 else dtype
+    again = headway.AutoModelForSequenceClassification.from_pretrained(tmp_path, dtype="auto")
+    theirs = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path, dtype="auto")
+    assert again.dtype == theirs.dtype == expected
+    assert torch.equal(again.get_input_embeddings().weight, classifier.get_input_embeddings().weight.to(expected))
+    assert torch.equal(theirs.get_input_embeddings().weight, again.get_input_embeddings().weight)
 
 
 def test_a_model_is_divided_among_files_of_the_size_asked_for(classifier, tmp_path):

@@ -9,6 +9,7 @@ from headway.architecture import Family, ModelConfig
 from headway.checkpoints.loading import load_config
 from headway.checkpoints.options import check_family, check_settings, sort_keywords
 from headway.families import family as find_family
+from headway.families._classes import KnownClass
 from headway.settings.loading import Place
 
 
@@ -60,10 +61,10 @@ class ConfigClass(type):
         return cls.family.known(config)
 
 
-def config_class(name: str, family: Family) -> ConfigClass:
+def config_class(known: KnownClass) -> ConfigClass:
     """The class of a family's configurations, under the name that people know."""
-    doc = f"Configurations of {family.model_type} models: {name}(…) makes one from the family's defaults."
-    return ConfigClass(name, (), {"family": family, "__module__": "headway", "__doc__": doc})
+    doc = f"Configurations of {known.family.model_type} models: {known.name}(…) makes one from the family's defaults."
+    return ConfigClass(known.name, (), {"family": known.family, "__module__": "headway", "__doc__": doc})
 
 
 def new_config(family: Family, settings: Mapping[str, Any]) -> ModelConfig:

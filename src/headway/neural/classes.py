@@ -16,6 +16,7 @@ from headway.architecture.family import CLASS_SUFFIXES, HeadName
 from headway.checkpoints.options import check_family
 from headway.errors import ConfigError
 from headway.families import family
+from headway.families._classes import KnownClass
 from headway.neural.hub_names import own_parts, part, prefix
 from headway.neural.model import EncoderModel
 from headway.neural.new_weights import fill
@@ -127,6 +128,11 @@ def model_class(model_type: str, head: HeadName) -> type[FamilyModel]:
         "__doc__": f"A {model_type} model with the head {head!r}." if head != "base" else f"A {model_type} encoder.",
     }
     return type(found.class_names[head], (FamilyModel,), members)
+
+
+def known_class(known: KnownClass) -> type[FamilyModel]:
+    """The class under the name that people know."""
+    return model_class(known.family.model_type, known.head)
 
 
 def _sharing(model: FamilyModel, architecture: Architecture) -> FamilyModel:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from headway.errors import ConfigError
 from headway.families import family
 from headway.neural.hub_names import selected
 from headway.neural.vocabulary import fitted_bias, new_size, resized, set_table, with_vocabulary
+
+SAVED: dict[torch.dtype, Literal["float16", "bfloat16"]] = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
 
 
 class PretrainedModel(nn.Module):
@@ -64,7 +66,7 @@ class PretrainedModel(nn.Module):
     ) -> None:
         """Write ``config.json`` and safetensors under the Hub's names; transformers loads the folder.
 
-        Weights keep their dtype. Files hold at most ``max_shard_size``, in bytes or as "200MB". Of several processes only the one
+        Weights keep their dtype (float64 becomes float32). Files hold at most ``max_shard_size``, in bytes or as "200MB". Of several processes only the one
         with ``is_main_process`` writes. With ``push_to_hub`` the folder is published as well, and ``hub`` says where and how, as
         for the method of that name.
         """
@@ -84,6 +86,7 @@ class PretrainedModel(nn.Module):
             config=self.config,
             head=self.head_name,
             weights=self.arrays(),
+            dtype=SAVED.get(self.dtype, "float32"),
             max_shard_bytes=in_bytes(max_shard_size),
         )
         if push_to_hub:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from headway.architecture import Family
 from headway.errors import TokenizerError
+from headway.families._classes import KnownClass
 from headway.text.tokenizer import Tokenizer
 
 
@@ -15,12 +15,10 @@ class TokenizerClass(type):
     every tokenizer is an instance of each.
     """
 
-    family: Family
-
     def __call__(cls, *arguments: Any, **keywords: Any) -> Tokenizer:
         raise TokenizerError(
             f"{cls.__name__} makes tokenizers from a model's folder: {cls.__name__}.from_pretrained(folder). A vocabulary file "
-            "alone goes into a folder, under the name that it has on the Hub (vocab.txt). For an object of the tokenizers library "
+            "alone goes into a folder, under the name that it has on the Hub (vocab.txt). For objects of the tokenizers library "
             "there is AutoTokenizer.from_tokenizers(…)."
         )
 
@@ -32,7 +30,7 @@ class TokenizerClass(type):
         return Tokenizer.from_pretrained(name_or_path, **settings)
 
 
-def tokenizer_class(name: str, family: Family) -> TokenizerClass:
+def tokenizer_class(known: KnownClass) -> TokenizerClass:
     """The class under the name that people know."""
-    doc = f"Tokenizers, as tutorials about {family.model_type} models call them: {name}.from_pretrained(…)."
-    return TokenizerClass(name, (), {"family": family, "__module__": "headway", "__doc__": doc})
+    doc = f"Tokenizers, as tutorials about {known.family.model_type} models call them: {known.name}.from_pretrained(…)."
+    return TokenizerClass(known.name, (), {"__module__": "headway", "__doc__": doc})
