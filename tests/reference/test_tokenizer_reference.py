@@ -10,40 +10,7 @@ from transformers import AutoTokenizer as TheirAutoTokenizer
 from transformers import BertTokenizerFast
 
 from headway.text import AutoTokenizer, Tokenizer, train_wordpiece
-
-HARD = [
-    "",
-    " ",
-    "\t\n\r\u00a0\u2003\u3000",
-    "The quick brown fox, unaffable; jumps over 13 lazy dogs!",
-    "don't can't I'm we've \u201cquoted\u201d \u2018it\u2019s\u2019 \u2014 dash\u2026",
-    "Caf\u00e9 na\u00efve \u00c5ngstr\u00f6m fa\u00e7ade \u0130stanbul \u0131\u011fd\u0131r STRASSE",
-    "Stra\u00dfe \u1e9e \ufb01 \ufb03",
-    "Cafe\u0301 n\u0303o e\u0302\u0323 \u1ec7 a\u0308\u0304 Z\u0351\u036b\u0343\u036aa\u0302l\u0310go",
-    "\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440! \u0451\u043b\u043a\u0430 \u0439\u043e\u0433",
-    "\u03b5\u03bb\u03bb\u03b7\u03bd\u03b9\u03ba\u03ac \u039f\u0394\u03a5\u03a3\u03a3\u0395\u03a5\u03a3 \u1f00\u03c1\u03c7\u1fc7",
-    "\u4f60\u597d\u4e16\u754c hello\u4e16\u754chello \u6f22\u5b57\u304b\u306a\u4ea4\u3058\u308a\u6587 \U00020000\U0002a700",
-    "\ud55c\uad6d\uc5b4 \ubb38\uc7a5 \u1112\u1161\u11ab",
-    "\u0627\u0644\u0639\u0631\u0628\u064a\u0629 \u0645\u064e\u0631\u0652\u062d\u064e\u0628\u0627\u064b",
-    "\u05e9\u05b8\u05c1\u05dc\u05d5\u05b9\u05dd",
-    "\u0939\u093f\u0928\u094d\u0926\u0940 \u0e20\u0e32\u0e29\u0e32\u0e44\u0e17\u0e22 \u0ba4\u0bae\u0bbf\u0bb4\u0bcd",
-    "\U0001f600\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466",
-    "\U0001f1fa\U0001f1f3 \u2764\ufe0f \U0001f44d\U0001f3fd ok\U0001f600ok",
-    "nul\x00 bell\x07 del\x7f zw\u200bsp bom\ufeff repl\ufffd soft\u00adhy rtl\u202e",
-    "lsep\u2028psep\u2029 nel\x85 pua\ue000 vt\x0b",
-    "a" * 100,
-    "a" * 101,
-    "b" * 5000 + " end",
-    "\u00e9" * 99 + " \u4e2d" * 50,
-    "[CLS] inside [SEP] text [MASK]. [PAD][UNK] [mask] [ MASK ] x[MASK]y [MASK][MASK]",
-    "http://example.com/a?b=c&d=%20#e user@host.org C++ C# .NET $5.00 50% a_b ~!@#$%^&*()_+{}|:\"<>?`-=[]\\;',./",
-    "##ing ## # ##a a##b",
-    "tab\tsep line\nbreak  two   spaces",
-    "\u00b2\u00b3\u00bd \u2167 \u2460 \u33a2 \uff21\uff22\uff23 \uff11\uff12 x\u0332y",
-    "\U0001d4d7\U0001d4ee\U0001d4b6 \U00010348 \U0001f9ff",
-    "trailing space ",
-    "one",
-]
+from reference.hard_texts import HARD
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Tokens beside the vocabulary's own pieces, in the forms that transformers has written over the years."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,12 +33,12 @@ class Added:
         known = {token.content for token in backend.get_added_tokens_decoder().values()}
         backend.add_tokens([token for token in self._in_order() if token.content not in known])
 
-    def add_all(self, backend: Backend, path: Path) -> None:
-        """Add everything to a vocabulary, that of the file ``path``.
+    def add_all(self, backend: Backend, marked: Iterable[AddedToken], *, path: Path) -> None:
+        """Add everything to the vocabulary of the file ``path``, and its own ``marked`` pieces, each once.
 
         A declared token that comes to another id is a ``TokenizerError``: the model would read something else in its place.
         """
-        backend.add_tokens(self._in_order())
+        backend.add_tokens(list({token.content: token for token in (*marked, *self._in_order())}.values()))
         for index, token in self.declared.items():
             found = backend.token_to_id(token.content)
             if found != index:

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from tokenizers import AddedToken, processors
 from tokenizers import Tokenizer as Backend
-from tokenizers import processors
 
 from headway.architecture import TokenizerDefaults
 from headway.architecture.tokenizer import Template
@@ -22,20 +22,23 @@ PAIRS: Mapping[Template, str] = {
 }
 
 
-def build(path: Path, form: TokenizerDefaults, *, roles: Mapping[str, str], settings: Mapping[str, Any]) -> Backend:
-    """The tokenizer without a template and without the special tokens that only the settings name."""
+def build(
+    path: Path, form: TokenizerDefaults, *, roles: Mapping[str, str], settings: Mapping[str, Any]
+) -> tuple[Backend, list[AddedToken]]:
+    """The tokenizer without a template, and the pieces of the file that are to be recognised in any text."""
     lowercase = bool(settings.get("do_lower_case", form.lowercase))
     match form.algorithm:
         case "wordpiece":
-            return empty_wordpiece(
+            backend = empty_wordpiece(
                 read_vocabulary(path),
                 unknown=roles["unk_token"],
                 lowercase=lowercase,
                 strip_accents=settings.get("strip_accents"),
                 split_chinese=bool(settings.get("tokenize_chinese_chars", True)),
             )
+            return backend, []
         case "byte-level-bpe":
-            return build_byte_level(*read_byte_level(path), add_prefix_space=bool(settings.get("add_prefix_space", False)))
+            return build_byte_level(*read_byte_level(path), add_prefix_space=bool(settings.get("add_prefix_space", False))), []
         case "sentencepiece" if form.pieces is not None:
             return build_sentencepiece(read_sentencepiece(path), form.pieces, lowercase=lowercase, settings=settings, path=path)
     raise AssertionError(f"no vocabulary is read as {form.algorithm}")

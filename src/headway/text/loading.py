@@ -125,9 +125,9 @@ def _from_vocabulary(sources: _Sources) -> tuple[Backend, Traits]:
     settings = {**usual, **sources.settings, "tokenizer_class": form.class_name}
     traits = Traits.from_file(settings, roles=form.special_tokens, max_positions=sources.max_positions, usual=form)
     added = added_tokens(traits, settings, sources.added, usual=form)
-    backend = build(path, form, roles=traits.special_tokens, settings=settings)
+    backend, marked = build(path, form, roles=traits.special_tokens, settings=settings)
     check_special_tokens(backend, form, roles=traits.special_tokens, declared=added.names, path=path)
-    added.add_all(backend, path)
+    added.add_all(backend, marked, path=path)
     set_template(backend, form, roles=traits.special_tokens, settings=settings)
     refuse_unread(sources.changes, read=settings_in(backend).keys() | settings_read(form))
     return backend, traits

@@ -28,8 +28,8 @@ ABOUT_SPACES = {"strip", "strip-right", "join-spaces", "join-spaces-to-mark"}
 
 def build_sentencepiece(
     model: SentencePieceModel, form: SentencePieceForm, *, lowercase: bool, settings: Mapping[str, Any], path: Path
-) -> Backend:
-    """The tokenizer without a frame; the file's control and user-defined pieces are recognised in any text.
+) -> tuple[Backend, list[AddedToken]]:
+    """The tokenizer without a frame, and the file's control and user-defined pieces, to be recognised in any text.
 
     ``settings`` may hold ``keep_accents``, ``split_by_punct`` and ``byte_fallback``. The last reads what no piece covers as
     bytes, as SentencePiece itself does where a model has pieces for them; by default it is unknown text, as for transformers.
@@ -39,8 +39,6 @@ def build_sentencepiece(
     if byte_fallback and BYTE not in model.kinds:
         raise ConfigError(f"byte_fallback=True needs pieces for single bytes, but {path} has none. Leave it out.")
     backend = Backend(_model(model, _rows(model, form, path), byte_fallback=byte_fallback))
-    marked = [(piece, kind) for piece, kind in zip(model.pieces, model.kinds, strict=True) if kind in (CONTROL, USER_DEFINED)]
-    backend.add_tokens([AddedToken(piece, normalized=False, special=kind == CONTROL) for piece, kind in marked])
     backend.normalizer = _normalizer(model, form, lowercase=lowercase, keep_accents=bool(settings.get("keep_accents", False)))
     prepend = "always" if model.has_dummy_prefix else "never"
     splitter = pre_tokenizers.Metaspace(replacement=MARK, prepend_scheme=prepend, split=model.splits_at_spaces)
@@ -50,7 +48,8 @@ def build_sentencepiece(
     backend.pre_tokenizer = splitter
     joiner = decoders.Metaspace(replacement=MARK, prepend_scheme=prepend)
     backend.decoder = decoders.Sequence([decoders.ByteFallback(), joiner]) if byte_fallback else joiner
-    return backend
+    marked = [(piece, kind) for piece, kind in zip(model.pieces, model.kinds, strict=True) if kind in (CONTROL, USER_DEFINED)]
+    return backend, [AddedToken(piece, normalized=False, special=kind == CONTROL) for piece, kind in marked]
 
 
 def _refuse_unusual(model: SentencePieceModel, path: Path) -> None:
