@@ -7,7 +7,7 @@ import torch
 import transformers
 
 import headway
-from reference.family_cases import CASES, labels, saved_folder
+from reference.family_cases import CASES, labels, saved_folder, transformers_model
 
 FAMILIES = {case.model_type: case for case in reversed(CASES)}  # the first case of each family
 LABELS = {0: "no", 1: "yes", 2: "perhaps"}
@@ -136,3 +136,41 @@ def test_a_vocabulary_grows_as_in_transformers(model_type):
     with torch.no_grad():
         found, expected = (model(**inputs).logits for model in models)
     assert torch.allclose(found, expected, atol=float(expected.abs().max()) * 1e-3)
+
+
+PARTED = [
+    pytest.param(case, head, id=f"{case.model_type}-{head}")
+    for case in FAMILIES.values()
+    for head in ("base", "sequence-classification", "masked-lm")
+]
+
+
+@pytest.mark.parametrize(("case", "head"), PARTED)
+def test_parts_under_the_hubs_names_hold_as_many_numbers_as_in_transformers(case, head):
+    ours = getattr(headway, case.family.class_names[head])(case.config(head))
+    theirs = transformers_model(case, head)
+    assert size(ours) == size(theirs)
+    assert size(ours.base_model) == size(theirs.base_model)
+    for name in ours.hub_parts:
+        matrix = theirs.get_output_embeddings()  # counted with the token table here
+        expected = {weight for weight in getattr(theirs, name).parameters() if matrix is None or weight is not matrix.weight}
+        expected |= {*theirs.base_model.parameters()} if getattr(theirs, name) is theirs.base_model else set()
+        assert size(getattr(ours, name)) == sum(weight.numel() for weight in expected), name
+        ours.freeze(name)
+        assert size(ours) - ours.num_parameters(only_trainable=True) == size(getattr(ours, name))
+        ours.unfreeze(name)
+
+
+@pytest.mark.parametrize("case", FAMILIES.values(), ids=lambda case: case.model_type)
+def test_layers_are_reached_by_the_path_that_each_family_has_in_transformers(case):
+    found = model = getattr(headway, case.family.class_names["masked-lm"])(case.config("masked-lm"))
+    own = {"distilbert": "distilbert.transformer.layer", "modernbert": "model.layers"}
+    for step in own.get(case.model_type, f"{model.family.weight_names(model.config, 'masked-lm').prefix}encoder.layer").split(
+        "."
+    ):
+        found = getattr(found, step)
+    assert found is model.layers
+
+
+def size(part):
+    return sum(weight.numel() for weight in part.parameters())

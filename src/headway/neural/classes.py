@@ -17,7 +17,7 @@ from headway.checkpoints.options import check_family
 from headway.errors import ConfigError
 from headway.families import family
 from headway.families._classes import KnownClass
-from headway.neural.hub_names import own_parts, part, prefix
+from headway.neural.hub_names import hub_names, own_parts, part, prefix
 from headway.neural.model import EncoderModel
 from headway.neural.new_weights import fill
 
@@ -73,9 +73,8 @@ class FamilyModel(EncoderModel):
         """
         if self.class_head == "base":
             return self
-        names = self.family.weight_names(self.config, self.head_name).names_of("pooler.dense.weight", has_head=True)
-        pooler = self.architecture.pooler if any(name.startswith(prefix(self)) for name in names) else None
-        return _sharing(self, replace(self.architecture, head=None, pooler=pooler))
+        counted = any(name.startswith(prefix(self)) for name in hub_names(self).get("pooler.dense.weight", ()))
+        return _sharing(self, replace(self.architecture, head=None, pooler=self.architecture.pooler if counted else None))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.hub_parts and isinstance(value, nn.Module | nn.Parameter):

@@ -66,9 +66,9 @@ class PretrainedModel(nn.Module):
     ) -> None:
         """Write ``config.json`` and safetensors under the Hub's names; transformers loads the folder.
 
-        Weights keep their dtype (float64 becomes float32). Files hold at most ``max_shard_size``, in bytes or as "200MB". Of several processes only the one
-        with ``is_main_process`` writes. With ``push_to_hub`` the folder is published as well, and ``hub`` says where and how, as
-        for the method of that name.
+        Weights keep their dtype (float64 becomes float32). Files hold at most ``max_shard_size``, in bytes or as "200MB". Of
+        several processes only the one with ``is_main_process`` writes. With ``push_to_hub`` the folder is published as well, and
+        ``hub`` says where and how, as for the method of that name.
         """
         from headway.checkpoints import save_checkpoint
 
