@@ -50,12 +50,14 @@ class StoredTensor:
                 "This may be a quantised checkpoint: use the original one."
             )
         values = self._numbers(FLOATS[self.kind])
-        plain = values.flags.aligned and values.flags.c_contiguous and values.dtype == np.float32
+        plain = values.flags.c_contiguous and values.dtype == np.float32
         return values if plain else values.astype(np.float32, order="C")
 
     def _numbers(self, kind: str) -> np.ndarray:
-        """A view of the file with the tensor's shape."""
+        """The tensor with its shape: a view of the file, or of a copy where a file has numbers at odd places, as streams have."""
         flat = self.content.view(self.order + kind)
+        if not flat.flags.aligned:
+            flat = self.content.copy().view(self.order + kind)  # faster by far than reading odd places number by number
         if self.strides is None:
             return flat.reshape(self.shape)
         if math.prod(self.shape) > len(flat):
