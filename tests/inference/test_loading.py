@@ -3,12 +3,14 @@
 import json
 import os
 import shutil
+import threading
 
 import numpy as np
 import pytest
 
 from headway.checkpoints import load_checkpoint, load_config, save_checkpoint
 from headway.core.batching import TokenSequence
+from headway.core.updates import COMMITTED, atomic_update
 from headway.errors import CheckpointError, ConfigError, EngineError, TaskError, WeightError
 from headway.inference import OnnxEngine, load_engine
 from headway.inference.cache import content_hash
@@ -137,6 +139,49 @@ def test_weights_saved_beside_an_export_are_what_runs(exported, folder, model_fo
     new, _ = load_engine(exported, head="sequence-classification")
     assert new.precision == "fp32"
     assert not np.allclose(logits(new), logits_of_old, atol=0.01)
+
+
+@pytest.mark.parametrize("replace", [lambda path, other: shutil.copy2(other, path), lambda path, other: path.unlink()])
+def test_a_graph_that_was_replaced_after_it_was_loaded_does_not_answer_for_it(exported, replace):
+    engine, _ = load_engine(exported, head="sequence-classification", precision="fp32")
+    before = logits(engine)
+    replace(exported / "model.onnx", exported / "model_int8.onnx")
+    np.testing.assert_array_equal(logits(engine), before)  # the session that is there goes on
+    with pytest.raises(CheckpointError, match=r"model\.onnx was replaced since the model was loaded.* Load it again"):
+        engine.run(SEQUENCES[:1], alone=True)
+
+
+def test_an_export_that_was_interrupted_after_its_commit_is_finished_before_a_graph_is_read(exported):
+    committed = exported / COMMITTED
+    committed.mkdir()
+    os.replace(exported / "model_int8.onnx", committed / "model_int8.onnx")
+    (committed / ".plan.json").write_text('{"brings": ["model_int8.onnx"], "replaces": ["model.onnx"]}')
+    engine, _ = load_engine(exported, head="sequence-classification")
+    assert engine.precision == "int8"
+    assert logits(engine).shape == (3, 5)
+    assert {path.name for path in exported.glob("*.onnx")} == {"model_int8.onnx"}
+
+
+def test_a_save_waits_until_an_engine_is_loaded(exported, monkeypatch):
+    """Otherwise the configuration could be the old model's and the graph the new one's."""
+    savers, order = [], []
+
+    def save():
+        with atomic_update(exported):
+            pass
+        order.append("saved")
+
+    def slow(folder):
+        savers.append(threading.Thread(target=save))
+        savers[0].start()
+        savers[0].join(0.2)
+        order.append("read")
+        return ready_files(folder)
+
+    monkeypatch.setattr("headway.inference.loading.ready_files", slow)
+    load_engine(exported, head="sequence-classification")
+    savers[0].join()
+    assert order == ["read", "saved"]
 
 
 def test_weights_win_over_an_export_with_another_head(exported, folder):

@@ -11,7 +11,8 @@ import numpy as np
 from headway.architecture import ModelConfig
 from headway.core.batching import TokenSequence
 from headway.core.padding import padded
-from headway.errors import ConfigError
+from headway.errors import CheckpointError, ConfigError
+from headway.inference.cache import cache_folder
 
 if TYPE_CHECKING:
     from headway.graph import Session
@@ -58,7 +59,7 @@ class OnnxEngine:
     """ONNX Runtime on the CPU.
 
     Many batches go fastest as one thread for each, a lone one with all threads on it. The two ways need two sessions, each made
-    when it is first used.
+    when it is first used. A file that was replaced meanwhile is a ``CheckpointError``: it may hold another model.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class OnnxEngine:
         token_budget: int | None = None,
     ) -> None:
         self.model = model
+        self._version = None if isinstance(model, bytes) else _version(model)
         self.config = config
         self.precision = precision
         self.token_budget = token_budget or TOKEN_BUDGETS[precision]
@@ -91,8 +93,28 @@ class OnnxEngine:
 
         with self._lock:
             if threads not in self._sessions:
-                self._sessions[threads] = Session(self.model, threads=threads)
+                self._check_file()
+                made = Session(self.model, threads=threads)
+                self._check_file()  # it may have been replaced while it was read
+                self._sessions[threads] = made
             return self._sessions[threads]
+
+    def _check_file(self) -> None:
+        if not isinstance(self.model, bytes) and _version(self.model) != self._version:
+            raise CheckpointError(
+                f"{self.model} was replaced since the model was loaded, so answers would be another model's. Load it again."
+            )
+
+
+def _version(path: Path) -> tuple[int, ...] | None:
+    """What tells a file from the next one of its name; None for one that is not there, or that is named by its content."""
+    if cache_folder() in path.parents:
+        return None
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
 def unpadded(

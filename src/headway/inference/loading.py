@@ -7,6 +7,7 @@ from headway.architecture import ModelConfig
 from headway.architecture.family import HeadName
 from headway.checkpoints import load_checkpoint, load_config, locate, weight_files
 from headway.core.extras import require_torch
+from headway.core.updates import undisturbed
 from headway.errors import EngineError, TaskError
 from headway.families import family
 from headway.inference.cache import cached, fingerprint
@@ -37,13 +38,14 @@ def load_engine(
     weights are a ``WeightError``, never made up.
     """
     folder = locate(name_or_path, **place)
-    config = load_config(folder)
-    ready = ready_files(folder) if family(config.model_type).head_in(config) == head else {}
-    choice = choose(engine=engine, precision=precision, device=device, has_int8="int8" in ready)
-    if choice.engine == "torch":
-        return _torch_engine(folder, head, choice), folder
-    model = ready.get(choice.precision) or build_cached(folder, config, head=head, precision=choice.precision)
-    return OnnxEngine(model, config, precision=choice.precision, threads=threads), folder
+    with undisturbed(folder):  # its configuration, its weights and its graphs are those of one save
+        config = load_config(folder)
+        ready = ready_files(folder) if family(config.model_type).head_in(config) == head else {}
+        choice = choose(engine=engine, precision=precision, device=device, has_int8="int8" in ready)
+        if choice.engine == "torch":
+            return _torch_engine(folder, head, choice), folder
+        model = ready.get(choice.precision) or build_cached(folder, config, head=head, precision=choice.precision)
+        return OnnxEngine(model, config, precision=choice.precision, threads=threads), folder
 
 
 def ready_files(folder: Path) -> dict[str, Path]:
