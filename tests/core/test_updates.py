@@ -6,6 +6,7 @@ from signal import SIGKILL
 
 import pytest
 
+from headway.core import updates
 from headway.core.updates import COMMITTED, atomic_update, finish_update
 
 STEPS = """
@@ -120,6 +121,26 @@ def test_many_readers_may_finish_the_same_update(tmp_path):
     for thread in threads:
         thread.join()
     assert state(folder) == OLD | dict.fromkeys(names, "new")
+
+
+def test_a_reader_finishes_an_update_that_was_committed_just_before_its_lock(tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+    make_old(folder)
+    finish, finished = updates.finish_update, []
+
+    def killed_afterwards(place):
+        finish(place)
+        if not finished:
+            committed = folder / COMMITTED
+            committed.mkdir()
+            (committed / "config").write_text("new")
+            (committed / ".plan.json").write_text('{"brings": ["config"], "replaces": []}')
+        finished.append(place)
+
+    monkeypatch.setattr(updates, "finish_update", killed_afterwards)
+    with updates.undisturbed(folder):
+        assert state(folder) == OLD | {"config": "new"}
+    assert len(finished) == 2
 
 
 def test_a_system_without_locks_updates_as_well(tmp_path, monkeypatch):

@@ -42,9 +42,13 @@ def atomic_update(folder: str | Path, *, replaces: Iterable[str] = ()) -> Iterat
 @contextmanager
 def undisturbed(folder: str | Path) -> Iterator[None]:
     """Read several files of a folder as one state: no update takes place meanwhile. What was opened may be read on afterwards."""
-    finish_update(folder)
-    with _locked(Path(folder), shared=True):
-        yield
+    folder = Path(folder)
+    while True:
+        finish_update(folder)
+        with _locked(folder, shared=True):
+            if not (folder / COMMITTED).exists():  # else a writer committed, and was killed, just before the lock
+                yield
+                return
 
 
 def finish_update(folder: str | Path) -> None:
