@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,11 @@ from tqdm import tqdm
 
 from headway.architecture.family import HeadName
 from headway.checkpoints import Checkpoint, load_checkpoint
-from headway.core.batching import TokenSequence
 from headway.core.updates import atomic_update
-from headway.errors import TokenizerError
 from headway.graph.building import build_graph
 from headway.graph.calibration import calibration_sequences
 from headway.graph.parity import INT8_LIMIT, check_fp32, check_int8
-from headway.text import Tokenizer
+from headway.text import Tokenizer, check_tokenizer, with_note
 
 FILE_NAMES = {"fp32": "model.onnx", "int8": "model_int8.onnx"}
 SIDE_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
@@ -58,52 +56,43 @@ def export_model(
         checkpoint = load_checkpoint(name_or_path, head=head, **place)
         checkpoint.require_complete()
         tokenizer = Tokenizer.from_pretrained(checkpoint.folder)
-        texts = _readable(calibration_sequences(tokenizer, calibration), checkpoint)
+        check_tokenizer(tokenizer, checkpoint.config, model=checkpoint.folder)
+        config = _config(checkpoint, tokenizer)
+        texts = calibration_sequences(tokenizer, calibration)
     with steps.named("checking fp32"):
-        exact = _built(checkpoint, tokenizer)
+        exact = _built(checkpoint, config, tokenizer)
         model, difference = exact, check_fp32(exact, checkpoint.architecture, checkpoint.weights, texts=texts)
     if precision != "fp32":
         with steps.named("calibrating INT8"):
-            model = _built(checkpoint, tokenizer, precision=precision, calibration=texts, reduce_range=reduce_range)
+            model = _built(checkpoint, config, tokenizer, precision=precision, calibration=texts, reduce_range=reduce_range)
             difference = check_int8(model, exact, texts=texts, limit=max_difference)
     with steps.named("writing"):
         path = Path(output) / FILE_NAMES[precision]
-        _write(model, path, checkpoint, tokenizer)
+        _write(model, path, config, tokenizer, beside=checkpoint.folder)
     return Exported(path=path, size=len(model), head=checkpoint.head, precision=precision, difference=difference)
 
 
-def _built(checkpoint: Checkpoint, tokenizer: Tokenizer, **options: Any) -> bytes:
+def _built(checkpoint: Checkpoint, config: Mapping[str, Any], tokenizer: Tokenizer, **options: Any) -> bytes:
     notes = {
         "headway.head": checkpoint.head,
-        "headway.config": json.dumps(_config(checkpoint)),
+        "headway.config": json.dumps(config),
         "headway.tokenizer": tokenizer.fingerprint,
     }
     return bytes(build_graph(checkpoint.architecture, checkpoint.weights, metadata=notes, **options).SerializeToString())
 
 
-def _config(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The configuration, naming the head that the graph has."""
-    return checkpoint.config.replace(architectures=[checkpoint.family.class_names[checkpoint.head]]).to_dict()
+def _config(checkpoint: Checkpoint, tokenizer: Tokenizer) -> dict[str, Any]:
+    """The configuration, naming the head that the graph has, and its tokenizer."""
+    config = checkpoint.config.replace(architectures=[checkpoint.family.class_names[checkpoint.head]])
+    return with_note(config, tokenizer).to_dict()
 
 
-def _readable(texts: list[TokenSequence], checkpoint: Checkpoint) -> list[TokenSequence]:
-    """The texts, if the model has a vector for each of their tokens."""
-    parts = checkpoint.architecture.encoder.embeddings
-    largest = max(max(text.ids) for text in texts)
-    if largest >= parts.vocab_size:
-        raise TokenizerError(
-            f"{checkpoint.folder} has a tokenizer that gives the id {largest}, but its model knows ids below {parts.vocab_size}, "
-            "so they do not belong together. Put the tokenizer that the model was trained with into the folder."
-        )
-    return texts
-
-
-def _write(model: bytes, path: Path, checkpoint: Checkpoint, tokenizer: Tokenizer) -> None:
+def _write(model: bytes, path: Path, config: Mapping[str, Any], tokenizer: Tokenizer, *, beside: Path) -> None:
     with atomic_update(path.parent) as draft:
         (draft / path.name).write_bytes(model)
-        (draft / "config.json").write_text(json.dumps(_config(checkpoint), indent=2) + "\n", encoding="utf-8")
+        (draft / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         tokenizer.save_pretrained(draft)
-        _copy_side_files(checkpoint.folder, draft)
+        _copy_side_files(beside, draft)
 
 
 def _copy_side_files(source: Path, draft: Path) -> None:

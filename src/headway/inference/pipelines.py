@@ -42,6 +42,7 @@ class Pipeline:
         self.tokenizer = tokenizer
         self.config = engine.config
         self._task = task
+        _check(tokenizer, engine, folder)
         self._facts = ModelFacts(tokenizer=tokenizer, config=engine.config, folder=folder)
         self._batch_size = checked_batch_size(batch_size)
         self._options = options
@@ -146,6 +147,12 @@ def _default_model(task: str | None) -> str:
         f"No model ships with Headway for {task}, so one has to be named: pipeline({task!r}, model='folder or Hub repository'). "
         f"Only {', '.join(DEFAULT_MODELS)} needs none."
     )
+
+
+def _check(tokenizer: "Tokenizer", engine: Engine, folder: Path | None) -> None:
+    from headway.text import check_tokenizer
+
+    check_tokenizer(tokenizer, engine.config, model=folder)
 
 
 def _tokenizer(tokenizer: "Tokenizer | str | Path | None", folder: Path | None, place: Mapping[str, Any]) -> "Tokenizer":

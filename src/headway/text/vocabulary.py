@@ -25,6 +25,11 @@ class Vocabulary(ABC):
     """Whether there is a way from tokens back to the text."""
 
     @property
+    def state(self) -> State:
+        """What it is at this moment, with the tokens added so far."""
+        return self._state
+
+    @property
     def traits(self) -> Traits:
         """The settings."""
         return self._state.traits

@@ -14,7 +14,7 @@ from headway.neural.auto import build_model
 from headway.neural.model import EncoderModel
 from headway.settings.changes import config_changes
 from headway.settings.pretraining import PretrainSettings
-from headway.text import Tokenizer
+from headway.text import Tokenizer, with_note
 from headway.training.batch import Batch, token_loss
 from headway.training.corpus import Pieces, tokenise_corpus
 from headway.training.loop import Job, TrainOutput, train
@@ -50,7 +50,7 @@ def pretrain(settings: PretrainSettings, *, progress: bool = True) -> TrainOutpu
 def new_model(settings: PretrainSettings, tokenizer: Tokenizer) -> EncoderModel:
     """A masked LM of the settings' size with new weights; its saved configuration keeps the family's dropout for fine-tuning."""
     family = find_family(settings.family)
-    config = _config(settings, family, tokenizer)
+    config = with_note(_config(settings, family, tokenizer), tokenizer)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return build_model(config, with_dropout(family.architecture(config, "masked-lm"), settings.dropout), "masked-lm", {}).to(
         device

@@ -15,7 +15,7 @@ from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
 from headway.tasks import task as find_task
 from headway.tasks.task import Task
-from headway.text import Tokenizer
+from headway.text import Tokenizer, check_tokenizer, with_note
 from headway.training.batch import Batch, text_loss, token_loss
 from headway.training.loop import Job, TrainOutput, evaluate, train
 from headway.training.order import shuffled_batches
@@ -77,6 +77,8 @@ class Trainer:
         self.args = args or TrainingArguments()
         self.model = model.to("cuda" if torch.cuda.is_available() else "cpu")
         self.processing_class = processing_class or tokenizer
+        if self.processing_class is not None:
+            check_tokenizer(self.processing_class, model.config, may_add=True)
         self.data_collator = data_collator
         self.train_dataset = train_dataset
         self.eval_dataset = eval_dataset
@@ -89,6 +91,8 @@ class Trainer:
         arguments = self.args
         if resume_from_checkpoint is not None:
             arguments = replace(arguments, resume_from_checkpoint=resume_from_checkpoint)
+        if self.processing_class is not None:
+            self.model.config = with_note(self.model.config, self.processing_class)
         return train(self._job(), arguments, self.reporter)
 
     def evaluate(self, eval_dataset: Any = None) -> dict[str, float]:
