@@ -4,6 +4,8 @@ import copy
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -280,3 +282,12 @@ def test_what_was_missing_left_over_or_of_another_size_is_told(model_folder):
         "mismatched_keys": [("classifier.weight", (5, 28), (3, 28)), ("classifier.bias", (5,), (3,))],
         "error_msgs": [],
     }
+
+
+def test_loading_a_model_does_not_import_torchs_compiler(model_folder):
+    code = (
+        f"import sys, headway; model = headway.AutoModelForMaskedLM.from_pretrained({str(model_folder('masked-lm'))!r}); "
+        "model.base_model; headway.BertForMaskedLM(model.config); print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

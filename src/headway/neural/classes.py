@@ -19,7 +19,7 @@ from headway.families import family
 from headway.families._classes import KnownClass
 from headway.neural.hub_names import hub_names, own_parts, part, prefix
 from headway.neural.model import EncoderModel
-from headway.neural.new_weights import fill
+from headway.neural.new_weights import fill, without_values
 
 
 class FamilyModel(EncoderModel):
@@ -47,7 +47,7 @@ class FamilyModel(EncoderModel):
         parts = architecture or family(self.model_type).architecture(config, self.class_head)
         if not add_pooling_layer:
             parts = without_pooler(parts, type(self))
-        with torch.device("meta"):
+        with without_values():
             super().__init__(config, parts, self.class_head)
         fill(self, weights, std=float(config.get("initializer_range", 0.02)), dtype=dtype, device=device)
 
@@ -138,7 +138,7 @@ def _sharing(model: FamilyModel, architecture: Architecture) -> FamilyModel:
     """A base model of this architecture whose parts are those of another model."""
     cls = model_class(model.model_type, "base")
     base = cls.__new__(cls)
-    with torch.device("meta"):
+    with without_values():
         EncoderModel.__init__(base, model.config, architecture, "base")
     for name, _ in list(base.named_children()):
         setattr(base, name, model.get_submodule(name))

@@ -1,10 +1,31 @@
 """A model's parameters given their values: arrays of a checkpoint, and new ones where it has none."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Modules made in this block have parameters with sizes and nothing in them; ``fill`` comes afterwards."""
+    with torch.device("meta"), _NoInitialisation():
+        yield
+
+
+class _NoInitialisation(TorchFunctionMode):
+    """Leaves torch's own initialisation out: on the meta device, ``normal_`` alone would import all of torch's compiler."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def fill(
@@ -15,7 +36,7 @@ def fill(
     dtype: torch.dtype | None = None,
     device: torch.device | None = None,
 ) -> None:
-    """Put a value in the place of each parameter of a model that was built on the meta device, where nothing has any.
+    """Put a value in the place of each parameter of a model that was made ``without_values``.
 
     Arrays are copied once, since those of a checkpoint are read-only views of its file. What is not given is made anew: normal
     with deviation ``std``, biases zero, norms one, and zeros for the padding token (Devlin et al., 2019, as Google published it).
