@@ -67,6 +67,19 @@ def test_other_weights_settings_head_or_precision_are_other_graphs(folder, model
     assert len(kept(cache)) == 5
 
 
+@pytest.mark.parametrize("name", ["vocab.txt", "merges.txt", "spm.model", "tokenizer_config.json"])
+def test_another_vocabulary_is_another_int8_graph_but_the_same_in_fp32(folder, tmp_path, cache, monkeypatch, name):
+    here = shutil.copytree(folder, tmp_path / "here")
+    keys = []
+    monkeypatch.setattr("headway.inference.loading.cached", lambda key, build: keys.append(key) or b"")
+    for text in ("one", "two"):
+        (here / name).write_text(text)
+        for precision in ("fp32", "int8"):
+            build_cached(here, load_config(here), head="sequence-classification", precision=precision)
+    assert keys[0] == keys[2]
+    assert len(set(keys)) == 3
+
+
 def test_a_folders_place_does_not_matter_only_what_is_in_it(folder, tmp_path, cache):
     load_engine(folder, head="base")
     load_engine(shutil.copytree(folder, tmp_path / "elsewhere"), head="base")

@@ -108,9 +108,9 @@ class ModelWriter:
             case MaskedLanguageModelHead():
                 return {"logits": self.vocabulary_scores(head, states, output="logits")}
             case PreTrainingHead():
-                self.text_scores(states, output="seq_relationship_logits")
+                self.text_scores(states, output=head.pair_logits)
                 scores = self.vocabulary_scores(head.masked_lm, states, output="prediction_logits")
-                return {"prediction_logits": scores, "seq_relationship_logits": (BATCH, 2)}
+                return {"prediction_logits": scores, head.pair_logits: (BATCH, 2)}
             case ReplacedTokenHead():
                 return self.replaced(head, states)
 

@@ -61,9 +61,9 @@ class Reference:
                 return {"start_logits": scores[:, 0], "end_logits": scores[:, 1]}
             case MaskedLanguageModelHead() as head:
                 return {"logits": self._vocabulary_scores(states, head)}
-            case PreTrainingHead(masked_lm=masked_lm):
+            case PreTrainingHead() as head:
                 pair = self._linear(self._pooled(states), "head.next_sentence")
-                return {"prediction_logits": self._vocabulary_scores(states, masked_lm), "seq_relationship_logits": pair}
+                return {"prediction_logits": self._vocabulary_scores(states, head.masked_lm), head.pair_logits: pair}
             case ReplacedTokenHead() as head:
                 states = states if head.first_norm is None else self._norm(states + states[0], "head.first_norm", head.first_norm)
                 return {"logits": self._linear(self._transform(states, "head", head.transform), "head.classifier")[:, 0]}

@@ -85,7 +85,10 @@ def _calibration(folder: Path) -> "list[TokenSequence]":
 
 def _tokenizer_files(folder: Path) -> list[Path]:
     """What decides, through the tokens of the calibration texts, how an INT8 graph looks."""
-    return [path for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt") if (path := folder / name).is_file()]
+    from headway.text.loading import VOCABULARY_FILES
+
+    names = ("tokenizer.json", "tokenizer_config.json", *VOCABULARY_FILES)
+    return [path for name in names if (path := folder / name).is_file()]
 
 
 def _is_ours(path: Path) -> bool:
