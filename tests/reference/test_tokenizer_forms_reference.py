@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import sentencepiece
 from tokenizers import Tokenizer as Backend
-from tokenizers import models, pre_tokenizers, trainers
-from transformers import AddedToken
+from tokenizers import models, normalizers, pre_tokenizers, trainers
+from transformers import AddedToken, PreTrainedTokenizerFast
 from transformers import AutoTokenizer as TheirAutoTokenizer
 
 from headway.architecture import SentencePieceForm, TokenizerDefaults
@@ -233,6 +233,20 @@ def test_words_that_the_caller_split_become_the_same_tokens(folders, name):
     theirs = TheirAutoTokenizer.from_pretrained(folders(name), **prefixed)
     batch = [text.split(" ") for text in HARD if text.strip()]
     assert_same_calls(ours, theirs, batch, is_split_into_words=True)
+
+
+def test_a_tokenizer_json_of_modernbert_is_taken_as_it_is(folders, tmp_path):
+    """Its class says nothing, so the model's family says what a call gives."""
+    backend = TheirAutoTokenizer.from_pretrained(folders("deberta")).backend_tokenizer
+    backend.normalizer = normalizers.NFC()
+    roles = family("modernbert").tokenizer.special_tokens
+    PreTrainedTokenizerFast(tokenizer_object=backend, **roles).save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "modernbert"}')
+    for prefixed in ({}, {"add_prefix_space": True}):
+        ours = AutoTokenizer.from_pretrained(tmp_path, **prefixed)
+        theirs = TheirAutoTokenizer.from_pretrained(tmp_path, model_input_names=ours.model_input_names, **prefixed)
+        assert ours.model_input_names == ["input_ids", "attention_mask"]
+        assert_equal(ours, theirs)
 
 
 SOUND = [

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from headway.errors import ConfigError, TokenizerError
 from headway.text import Tokenizer
+from headway.text.traits import SETTINGS
 from text.spm_messages import BYTE, CONTROL, FRAME, NORMAL, UNKNOWN, USER_DEFINED, character_map, spm
 
 MAP = character_map({"ﬁ": "fi", "\t": " "})
@@ -214,7 +216,7 @@ def test_a_caller_changes_the_case_of_a_saved_tokenizer(folder):
 @pytest.mark.parametrize(
     ("files", "changes", "message"),
     [
-        ({"vocab__txt": BERT_PIECES}, {"add_prefix_space": True}, "add_prefix_space=True changes nothing about this tokenizer"),
+        ({"vocab__txt": BERT_PIECES}, {"trim_offsets": True}, "trim_offsets=True changes nothing about this tokenizer"),
         ({"vocab__txt": BERT_PIECES}, {"keep_accents": True}, "keep_accents=True changes nothing"),
         ({"sentencepiece__bpe__model": FAIRSEQ}, {"do_lower_case": True}, "do_lower_case=True changes nothing"),
         (
@@ -232,6 +234,12 @@ def test_a_setting_that_would_change_nothing_is_refused(folder, files, changes, 
     with pytest.raises(ConfigError, match=message):
         load(where, **changes)
     assert load(where, **dict.fromkeys(changes, False))  # what is off stays off
+
+
+def test_a_space_before_the_first_word_is_no_news_to_most_tokenizers(folder):
+    """Scripts for token classification ask for it whatever the model is."""
+    where = folder(vocab__txt=BERT_PIECES)
+    assert load(where, add_prefix_space=True)("fox").tokens() == ["[CLS]", "fox", "[SEP]"]
 
 
 def test_lowercasing_in_tokenizer_json_cannot_be_switched_off(folder):
@@ -305,6 +313,21 @@ def test_the_older_file_of_special_tokens_counts_where_the_newer_one_says_nothin
         ),
         pytest.param({"added_tokens__json": {"▁fox": 14}}, r"'▁fox' the id 14, but .* the id 4", id="a piece with another id"),
         pytest.param({"added_tokens__json": {"<x>": "last"}}, r"does not hold tokens by id: .*'last'.*Save", id="no number"),
+        pytest.param(
+            {"added_tokens__json": {"<x>": 15, "<y>": 15}}, "does not hold tokens by id: two have the same id", id="an id twice"
+        ),
+        pytest.param({"added_tokens__json": {"<x>": [15]}}, "does not hold tokens by id", id="a list for an id"),
+        pytest.param(
+            {"tokenizer_config__json": {"do_lower_case": "no"}}, "do_lower_case is 'no'.* true or false", id="no switch"
+        ),
+        pytest.param(
+            {"tokenizer_config__json": {"model_input_names": "input_ids"}}, "'input_ids'.* a list of names", id="no names"
+        ),
+        pytest.param({"tokenizer_config__json": {"tokenizer_class": 3}}, "tokenizer_class is 3 .* a name", id="no class"),
+        pytest.param({"config__json": {"tokenizer_class": 3}}, "names the tokenizer class '3'", id="no class in config.json"),
+        pytest.param(
+            {"added_tokens__json": b'{"\\ud800": 15}'}, "added_tokens.json is not valid JSON.*surrogates", id="half a character"
+        ),
         pytest.param({"tokenizer_config__json": {"added_tokens_decoder": ["<x>"]}}, "does not hold tokens by id", id="a list"),
         pytest.param({"tokenizer_config__json": {"added_tokens_decoder": {"14": 3}}}, "gives 3 as a special token", id="no text"),
         pytest.param({"tokenizer_config__json": {"additional_special_tokens": "<x>"}}, "is no list of tokens", id="no list"),
@@ -342,6 +365,9 @@ WRONG = [
     pytest.param({"vocab__json": {"a": True}, "merges__txt": []}, "not an object with a whole number", id="yes for an id"),
     pytest.param({"vocab__json": {"a": -1}, "merges__txt": []}, "not an object with a whole number", id="an id below zero"),
     pytest.param({"vocab__json": {"a": 2**31}, "merges__txt": []}, "not an object with a whole number", id="an id beyond all"),
+    pytest.param(
+        {"vocab__json": b'{"\\udc00": 0}', "merges__txt": []}, "not an object with a whole number", id="half a character"
+    ),
     pytest.param({"vocab__json": b'{"a": 0, "a": 1}', "merges__txt": []}, "has the piece 'a' more than once", id="a piece twice"),
     pytest.param({"vocab__json": {"a": 0, "b": 0}, "merges__txt": []}, "has the id 0 more than once", id="an id twice"),
     pytest.param({"vocab__json": {"a": 0}, "merges__txt": b"\xff"}, "merges.txt is not UTF-8 text", id="not text"),
@@ -447,6 +473,40 @@ def test_a_tokenizer_json_that_the_library_cannot_use_is_refused(folder, path, v
     (where / "tokenizer.json").write_text(json.dumps(saved))
     with pytest.raises(TokenizerError, match=r"tokenizer.json is not a tokenizer file \(.*again"):
         load(where)
+
+
+JUNK = st.one_of(
+    st.sampled_from([None, True, -1, 3, 2**70, 1e308, float("inf"), float("nan"), "", "left", "[CLS]", "\x00", "\ud800", "fox"]),
+    st.sampled_from(
+        [[], {}, ["a"], [1], [["a"]], {"content": "<x>"}, {"content": ""}, [{"content": "<x>"}], {"14": {"content": "<x>"}}]
+    ),
+    st.sampled_from([{"a": "<x>"}, {"-5": {"content": "<x>"}}, {"9" * 5000: {"content": "<x>"}}, {"14": {"content": "▁fox"}}]),
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from([*sorted(SETTINGS), "added_tokens_decoder", "tokenizer_class"]), JUNK, max_size=3),
+    st.booleans(),
+)
+@settings(max_examples=200)
+def test_whatever_the_settings_say_there_is_a_tokenizer_or_an_error_of_ours(tmp_path_factory, said, saved):
+    where = tmp_path_factory.getbasetemp() / f"any settings, {saved}"
+    if not where.exists():
+        where.mkdir()
+        (where / "spm.model").write_bytes(deberta())
+        if saved:
+            load(where).save_pretrained(where)
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        (where / name).write_text(json.dumps(said))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of contradictions
+        try:
+            tokenizer = load(where)
+        except TokenizerError:
+            return
+    assert tokenizer(["a fox", ""], ["x", "the"]).input_ids
+    tokenizer.save_pretrained(where / "again")
+    assert load(where / "again")("fox").input_ids == tokenizer("fox").input_ids
 
 
 @given(st.text(max_size=60), st.text(max_size=200))

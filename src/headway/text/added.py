@@ -57,11 +57,13 @@ def added_tokens(
     """What the settings add. ``legacy`` is the object in ``added_tokens.json``, which holds ids alone."""
     special = _special(traits, settings, usual)
     forms = settings.get("added_tokens_decoder")
-    if forms is None:
-        forms = {index: special.get(text, {"content": text}) for text, index in legacy.items()}
     try:
+        if forms is None:
+            forms = {index: special.get(text, {"content": text}) for text, index in legacy.items()}
+            if len(forms) < len(legacy):
+                raise ValueError("two have the same id")
         declared = {int(index): _token(form, is_special=content(form) in special) for index, form in forms.items()}
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, OverflowError, TypeError, ValueError) as error:
         raise TokenizerError(
             f"added_tokens_decoder in tokenizer_config.json, or else added_tokens.json, does not hold tokens by id: {error}. "
             "Save the tokenizer again."

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, pre_tokenizers
 
 from headway.errors import TokenizerError
+from headway.text.inputs import SURROGATE
 
 HEADER = "#version"
 LARGEST_ID = 2**31 - 1
@@ -49,7 +50,7 @@ def _read_vocabulary(path: Path) -> dict[str, int]:
         pairs = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=list)
     except (ValueError, RecursionError) as error:
         raise TokenizerError(f"{path} is not valid JSON ({error}). Download or save it again.") from error
-    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) and _is_id(pair[1]) for pair in pairs):
+    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) and _is_row(*pair) for pair in pairs):
         raise TokenizerError(f"{path} is not an object with a whole number for each piece. Download or save it again.")
     for what, values in (("piece", [piece for piece, _ in pairs]), ("id", [index for _, index in pairs])):
         twice = [value for value, count in Counter(values).items() if count > 1]
@@ -61,8 +62,9 @@ def _read_vocabulary(path: Path) -> dict[str, int]:
     return dict(pairs)
 
 
-def _is_id(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= LARGEST_ID
+def _is_row(piece: str, index: Any) -> bool:
+    """Whether an entry is text, not half a character as JSON may have it, with a number that an id can be."""
+    return type(index) is int and 0 <= index <= LARGEST_ID and not SURROGATE.search(piece)
 
 
 def _read_merges(path: Path, vocabulary: Mapping[str, int]) -> list[Merge]:

@@ -30,7 +30,6 @@ PLACES: Mapping[str, Mapping[tuple[str, str], str]] = {
 """Where each setting stands: the part of the tokenizer and the type of component, with the component's own name for it. The
 last place that a tokenizer has counts."""
 
-
 FOR_BUILDING = ("keep_accents", "split_by_punct", "byte_fallback")
 """Settings about the parts that are read where a SentencePiece file becomes a tokenizer, and cannot be changed later."""
 
@@ -74,9 +73,12 @@ def changed(backend: Backend, changes: Mapping[str, Any]) -> Backend:
 
 
 def refuse_unread(changes: Mapping[str, Any], *, read: Collection[str]) -> None:
-    """A ``ConfigError`` for settings that would shape another kind of tokenizer and do nothing to this one."""
+    """A ``ConfigError`` for settings that would shape another kind of tokenizer and do nothing to this one.
+
+    ``add_prefix_space`` is for tokenizers of bytes: others read a text's first word as one that comes after a space anyway.
+    """
     for name in (*PLACES, *FOR_BUILDING):
-        if changes.get(name) and name not in read:
+        if changes.get(name) and name not in read and name != "add_prefix_space":
             raise ConfigError(
                 f"{name}={changes[name]!r} changes nothing about this tokenizer, which has no part that could do it. Leave it out"
                 f"{', or load from the SentencePiece file, without tokenizer.json' if name in FOR_BUILDING else ''}."

@@ -21,7 +21,7 @@ from headway.text.added import added_tokens, decoder_form
 from headway.text.building import build, check_special_tokens, set_template, settings_read
 from headway.text.components import changed, fault_in_parts, refuse_unread, settings_in
 from headway.text.forms import form_of, named
-from headway.text.traits import Traits
+from headway.text.traits import Traits, check_kinds
 
 VOCABULARY_FILES = (
     "special_tokens_map.json",
@@ -69,13 +69,14 @@ class _Sources:
 def load(folder: Path, changes: Mapping[str, Any]) -> tuple[Backend, Traits]:
     """The tokenizer in a folder, from ``tokenizer.json`` or else from its vocabulary; ``changes`` win over its settings."""
     model, file = _read_object(folder / "config.json"), _read_settings(folder)
-    known = _family(model)
+    check_kinds({**file, **changes})
+    known, class_name = _family(model), model.get("tokenizer_class")
     sources = _Sources(
         folder=folder,
         file=file,
         changes=changes,
         added=_read_object(folder / "added_tokens.json"),
-        class_name=file.get("tokenizer_class") or model.get("tokenizer_class"),
+        class_name=file.get("tokenizer_class") or (None if class_name is None else str(class_name)),
         own=None if known is None else known.tokenizer,
         max_positions=_max_positions(known, model),
     )
@@ -160,6 +161,7 @@ def _read_object(path: Path) -> dict[str, Any]:
         return {}
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(values, ensure_ascii=False).encode("utf-8")  # half a character, as "\\ud800", could not be saved again
     except (ValueError, RecursionError) as error:
         raise TokenizerError(f"{path} is not valid JSON ({error}). Download or save it again.") from error
     if not isinstance(values, dict):

@@ -36,6 +36,19 @@ SETTINGS = {
 }
 """What is read of ``tokenizer_config.json``."""
 
+SWITCHES = (
+    "add_prefix_space",
+    "byte_fallback",
+    "clean_up_tokenization_spaces",
+    "do_lower_case",
+    "keep_accents",
+    "split_by_punct",
+    "strip_accents",
+    "tokenize_chinese_chars",
+    "trim_offsets",
+)
+"""Those that are on, off, or not said."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:
@@ -102,6 +115,18 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     for name in settings:
         if name not in SETTINGS:
             raise ConfigError(f"A tokenizer has no setting {name!r}.{nearest(name, SETTINGS)}")
+
+
+def check_kinds(values: Mapping[str, Any]) -> None:
+    """Refuse settings of a kind that they cannot be of, before anything is made of them."""
+    for name in SWITCHES:
+        if values.get(name) not in (True, False, None):
+            raise TokenizerError(f"{name} is {values[name]!r} in tokenizer_config.json; it is true or false. Correct it.")
+    names, class_name = values.get("model_input_names"), values.get("tokenizer_class")
+    if names is not None and not (isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)):
+        raise TokenizerError(f"model_input_names is {names!r} in tokenizer_config.json; it is a list of names. Correct it.")
+    if not isinstance(class_name, str | None):
+        raise TokenizerError(f"tokenizer_class is {class_name!r} in tokenizer_config.json; it is a name. Correct it.")
 
 
 def special_tokens_without_role(values: Mapping[str, Any]) -> list[Any]:
