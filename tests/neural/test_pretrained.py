@@ -163,6 +163,15 @@ def test_a_masked_lm_scores_the_new_tokens_too_without_a_bias(masked_lm, tmp_pat
         assert torch.equal(again(ids).logits, after)
 
 
+def test_the_pair_of_pre_training_heads_follows_too(tiny_config):
+    model = headway.BertForPreTraining(tiny_config).eval()
+    assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    model.resize_token_embeddings(107)
+    output = model(torch.tensor([[5, 106]]))
+    assert output.prediction_logits.shape == (1, 2, 107)
+    assert output.seq_relationship_logits.shape == (1, 2)
+
+
 def test_a_vocabulary_shrinks_from_its_end(masked_lm):
     kept = masked_lm.get_input_embeddings().weight[:97].clone()
     masked_lm.resize_token_embeddings(97)
@@ -304,6 +313,13 @@ def test_a_part_that_is_not_there_is_refused(classifier, part, message):
     with pytest.raises(ConfigError, match=message):
         classifier.freeze(part)
     assert all(weight.requires_grad for weight in classifier.parameters())
+
+
+def test_parts_that_somebody_added_are_frozen_by_their_own_names(classifier):
+    classifier.layers[0].adapter = nn.Linear(28, 2, bias=False)
+    assert classifier.freeze("layers.0.adapter") == ["layers.0.adapter.weight"]
+    assert "layers.0.adapter.weight" in classifier.freeze("layers.0")
+    assert not hasattr(classifier.bert.encoder, "_private")
 
 
 def test_nothing_to_freeze_is_refused(classifier):

