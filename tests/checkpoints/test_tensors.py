@@ -77,6 +77,16 @@ def test_other_floating_point_numbers_become_float32(tmp_path, dtype):
     np.testing.assert_array_equal(read, array.astype(np.float32))
 
 
+def test_a_number_beyond_float32_is_an_error_and_infinity_is_not(tmp_path):
+    signalling = np.array([0x7FF0000000000001], np.uint64).view(np.float64)
+    save_file({"a": np.array([1e300]), "b": np.array([np.inf, np.nan]), "c": signalling}, tmp_path / "x.safetensors")
+    found = read_safetensors(tmp_path / "x.safetensors")
+    np.testing.assert_array_equal(found["b"](), np.array([np.inf, np.nan], np.float32))
+    assert np.isnan(found["c"]())
+    with pytest.raises(WeightError, match=r"a in .* has numbers beyond float32, which no weight has.*use another checkpoint"):
+        found["a"]()
+
+
 def test_bfloat16_becomes_float32_exactly(tmp_path):
     bits = np.array([[0x3F80, 0xBF80, 0x4049], [0x0001, 0x7F80, 0xFF7F]], dtype="<u2")
     path = file_of(tmp_path / "x.safetensors", {"a": entry(kind="BF16", stop=12)}, bits.tobytes())

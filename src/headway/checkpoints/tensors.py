@@ -50,8 +50,16 @@ class StoredTensor:
                 "This may be a quantised checkpoint: use the original one."
             )
         values = self._numbers(FLOATS[self.kind])
-        plain = values.flags.c_contiguous and values.dtype == np.float32
-        return values if plain else values.astype(np.float32, order="C")
+        if values.flags.c_contiguous and values.dtype == np.float32:
+            return values
+        try:
+            with np.errstate(over="raise", invalid="ignore"):
+                return values.astype(np.float32, order="C")
+        except FloatingPointError as error:
+            raise WeightError(
+                f"{self.name} in {self.path} has numbers beyond float32, which no weight has. The file is damaged, or was "
+                "trained into infinity: use another checkpoint."
+            ) from error
 
     def _numbers(self, kind: str) -> np.ndarray:
         """The tensor with its shape: a view of the file, or of a copy where a file has numbers at odd places, as streams have."""
