@@ -1,4 +1,4 @@
-"""Our modules against transformers' for every family and head: outputs, every gradient, losses, attention weights, hidden states."""
+"""Our modules against transformers' for every family and head: outputs, every gradient, losses, weights, hidden states."""
 
 from functools import cache
 
@@ -133,3 +133,117 @@ def gradients_under_hub_names(model):
     names = model.family.weight_names(model.config, model.head_name)
     theirs = names.to_theirs(ours, has_head=model.head_name != "base")
     return {name: torch.from_numpy(np.array(values)) for name, values in theirs.items()}
+
+
+LEARNERS = [combination for combination in COMBINATIONS if combination.head != "base" and len(combination.case.heads) > 4]
+LEARNERS = [found for found in LEARNERS if (found.case.model_type, found.head) != ("deberta-v2", "replaced-token")]
+
+
+@pytest.mark.parametrize("combination", LEARNERS, ids=str)
+def test_losses_equal_those_of_transformers(combination):
+    """With targets that do not count. The padding of a text is no answer here, so answers are compared without any."""
+    is_answer = combination.head == "question-answering"
+    arrays = batch(combination.case, combination.head, lengths=(11,) * 3 if is_answer else None)
+    inputs = tensors(arrays) | targets_for(combination.head, arrays)
+    with torch.no_grad():
+        found, expected = our_model(combination)(**inputs), transformers_model(combination.case, combination.head)(**inputs)
+    assert float(found.loss) == pytest.approx(float(expected.loss), rel=1e-5)
+    assert found[0] is found.loss
+
+
+def targets_for(head, arrays):
+    generator, shape = np.random.default_rng(3), arrays["input_ids"].shape
+    by_token = generator.integers(0, 5, shape)
+    by_token[(arrays["attention_mask"] == 0) | (generator.random(shape) < 0.3)] = -100
+    match head:
+        case "sequence-classification":
+            return {"labels": torch.from_numpy(generator.integers(0, 5, shape[0]))}
+        case "next-sentence":
+            return {"labels": torch.from_numpy(generator.integers(0, 2, shape[0]))}
+        case "multiple-choice":
+            return {"labels": torch.tensor([2, 0])}
+        case "question-answering":
+            return {"start_positions": torch.tensor([3, 400, 0]), "end_positions": torch.tensor([10, 5, 11])}
+        case "replaced-token":
+            return {"labels": torch.from_numpy(generator.integers(0, 2, shape))}
+        case "pretraining":
+            pairs = torch.from_numpy(generator.integers(0, 2, shape[0]))
+            return {"labels": torch.from_numpy(by_token), "next_sentence_label": pairs}
+        case _:
+            return {"labels": torch.from_numpy(by_token)}
+
+
+def without_some(arrays):
+    """Padding on the left, and holes."""
+    mask = arrays["attention_mask"].copy()
+    mask[0] = mask[0][::-1]
+    mask[2, [1, 4, 5, 6, 11]] = 0
+    mask[4, 0] = 0
+    return arrays | {"attention_mask": mask}
+
+
+@pytest.mark.parametrize("combination", BASES, ids=str)
+def test_masks_with_holes_and_padding_on_the_left_mean_what_they_mean_to_transformers(combination):
+    arrays = without_some(batch(combination.case, "base"))
+    found, expected = our_outputs(combination, arrays), reference_outputs(combination.case, "base", arrays)
+    assert relative_difference(found["last_hidden_state"], expected["last_hidden_state"]) < TOLERANCE
+
+
+@pytest.mark.parametrize("combination", BASES, ids=str)
+@pytest.mark.parametrize("change", [dict, without_some], ids=["ragged", "holes"])
+def test_attention_weights_and_hidden_states_equal_those_of_transformers(combination, change):
+    arrays = change(batch(combination.case, "base"))
+    inputs = tensors(arrays) | {"output_attentions": True, "output_hidden_states": True}
+    with torch.no_grad():
+        found, expected = our_model(combination)(**inputs), transformers_model(combination.case, "base")(**inputs)
+    mask = inputs["attention_mask"]
+    assert len(found.hidden_states) == len(expected.hidden_states) == len(found.attentions) + 1
+    for ours, theirs in zip(found.hidden_states, expected.hidden_states, strict=True):
+        assert relative_difference(ours.numpy(), (theirs * mask[..., None]).numpy()) < TOLERANCE
+    for ours, theirs in zip(found.attentions, expected.attentions, strict=True):
+        seen = (mask[:, None, :, None] * mask[:, None, None, :]).numpy()
+        assert relative_difference(ours.numpy(), theirs.numpy() * seen) < TOLERANCE
+
+
+@pytest.mark.parametrize("combination", BASES, ids=str)
+def test_vectors_in_the_place_of_ids_equal_those_of_transformers(combination):
+    ours, theirs = our_model(combination), transformers_model(combination.case, "base")
+    arrays = batch(combination.case, "base", lengths=(17, 2, 29))
+    inputs = tensors({name: array for name, array in arrays.items() if name != "input_ids"})
+    size = ours.get_input_embeddings().weight.shape[1]
+    inputs["inputs_embeds"] = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 29, size)).astype(np.float32))
+    with torch.no_grad():
+        found, expected = ours(**inputs).last_hidden_state, theirs(**inputs)[0]
+    assert relative_difference(found.numpy(), (expected * inputs["attention_mask"][..., None]).numpy()) < TOLERANCE
+
+
+POSITIONED = [
+    combination for combination in BASES if combination.case.model_type not in ("distilbert",) and combination not in UNLIMITED
+]
+
+
+@pytest.mark.parametrize("combination", [*POSITIONED, *(c for c in BASES if c.case.model_type == "modernbert")], ids=str)
+def test_positions_of_ones_own_equal_those_of_transformers(combination):
+    arrays = batch(combination.case, "base", lengths=(17, 2, 29))
+    arrays["position_ids"] = np.random.default_rng(0).integers(2, 41, (3, 29))
+    found, expected = our_outputs(combination, arrays), reference_outputs(combination.case, "base", arrays)
+    assert relative_difference(found["last_hidden_state"], expected["last_hidden_state"]) < TOLERANCE
+
+
+@pytest.mark.parametrize("combination", BASES, ids=str)
+def test_a_text_alone_and_in_a_batch_agree(combination):
+    longest, generator = combination.case.longest, np.random.default_rng(3)
+    texts = [TokenSequence(generator.integers(8, 101, length).tolist()) for length in (19, 2, 7, 7, 1, 8, longest, longest - 3)]
+    engine = TorchEngine(our_model(combination))
+    for text, together in zip(texts, engine.run(texts), strict=True):
+        (alone,) = engine.run([text])
+        for name, values in alone.items():
+            assert relative_difference(together[name], values) < TOLERANCE
+
+
+def mode(combination, *, training=True, **settings):
+    """A model of its own, with the reference's weights."""
+    model = build_model(
+        our_model(combination).config, our_model(combination).architecture, combination.head, our_model(combination).arrays()
+    )
+    return model.train(training)

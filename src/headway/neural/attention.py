@@ -46,7 +46,7 @@ class PackedAttention(nn.Module):
 
     def forward(self, states_TD: Tensor, context: Context) -> tuple[Tensor, Weights]:
         """Each token's mixture of its text's values, (tokens, hidden), and the weights where the context wants them."""
-        qkv_T3HK = F.linear(states_TD, self.qkv.weight, self._bias()).view(len(states_TD), 3, self.parts.num_heads, -1)
+        qkv_T3HK = self._mapped(states_TD).view(len(states_TD), 3, self.parts.num_heads, -1)
         dropout = self.parts.dropout if self.training else 0.0
         if isinstance(self.parts.positions, Disentangled):
             mixed_THK, weights = self._disentangled(self.parts.positions, qkv_T3HK, context, dropout)
@@ -99,15 +99,23 @@ class PackedAttention(nn.Module):
         if not parts.shared:
             keys_PD = self.position_key(table_PD) if has_keys else None
             return keys_PD, self.position_query(table_PD) if has_queries else None
-        both, bias = 2 * table_PD.shape[1], self._bias()
-        rows_PE = F.linear(table_PD, self.qkv.weight[:both], None if bias is None else bias[:both])
-        queries_PD, keys_PD = rows_PE.chunk(2, dim=-1)
+        if (
+            type(self.qkv) is nn.Linear and self.parts.bias != "query-value"
+        ):  # values are of no use here: without their rows it takes two thirds of the time
+            both = 2 * table_PD.shape[1]
+            rows_PE = F.linear(table_PD, self.qkv.weight[:both], None if self.qkv.bias is None else self.qkv.bias[:both])
+        else:
+            rows_PE = self._mapped(table_PD)
+        queries_PD, keys_PD = rows_PE.split(table_PD.shape[1], dim=-1)[:2]
         return keys_PD if has_keys else None, queries_PD if has_queries else None
 
-    def _bias(self) -> Tensor | None:
+    def _mapped(self, states_TD: Tensor) -> Tensor:
+        """Queries, keys and values, (tokens, three times hidden). The module is called, so that adapters in its place count."""
+        mapped_TE = self.qkv(states_TD)
         if self.parts.bias != "query-value":
-            return self.qkv.bias
-        return torch.cat([self.query_bias, torch.zeros_like(self.query_bias), self.value_bias])
+            return mapped_TE
+        bias_E = torch.cat([self.query_bias, torch.zeros_like(self.query_bias), self.value_bias])
+        return mapped_TE + bias_E.to(mapped_TE.dtype)
 
 
 def _by_group(product: Product, qkv_T3HK: Tensor, sight: Sight) -> tuple[Tensor, Weights]:

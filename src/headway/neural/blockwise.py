@@ -119,9 +119,10 @@ def _score_gradients(
             in_place(d_products_GLW, length).copy_(d_GLL[:, start:stop])
             d_products_HSW = _by_head(d_products_GLW, vectors_HRK)
             near_HWK = near(vectors_HRK, vectors.longest, length, (start, stop))
-            _by_head(d_content_GLK[:, start:stop], vectors_HRK).baddbmm_(d_products_HSW, near_HWK)
+            d_content_GLK[:, start:stop].add_(torch.bmm(d_products_HSW, near_HWK).view(groups, stop - start, -1))
             content_HSK = _by_head(content_GLK[:, start:stop], vectors_HRK)
-            near(d_vectors_HRK, vectors.longest, length, (start, stop)).baddbmm_(d_products_HSW.transpose(1, 2), content_HSK)
+            d_near_HWK = torch.bmm(d_products_HSW.transpose(1, 2), content_HSK)
+            near(d_vectors_HRK, vectors.longest, length, (start, stop)).add_(d_near_HWK)
     return d_q_GLK, d_k_GLK
 
 

@@ -110,7 +110,7 @@ class MaskedLanguageModel(nn.Module):
         self.activation = activation_of(parts.transform)
         if parts.bias:
             self.decoder = TiedDecoder(parts.vocab_size)
-        self.has_bias, self.judges_pairs = parts.bias, next_sentence is not None
+        self.has_bias = parts.bias
         if next_sentence is not None:
             self.dropout = nn.Dropout(next_sentence.dropout)
             self.next_sentence = nn.Linear(hidden_size, 2)

@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from headway.architecture import Architecture, ModelConfig, MultipleChoiceHead, QuestionAnsweringHead, SequenceClassificationHead
+from headway.architecture import (
+    Architecture,
+    ModelConfig,
+    MultipleChoiceHead,
+    PreTrainingHead,
+    QuestionAnsweringHead,
+    SequenceClassificationHead,
+)
 from headway.architecture.family import HeadName
 from headway.core.outputs import ModelOutput
 from headway.neural.attention import Weights
@@ -127,10 +134,11 @@ class EncoderModel(PretrainedModel):
         if isinstance(head, ReplacedTokenDetector):
             return PackedOutputs({"logits": head(states_TD, packed)})
         logits = self.predict_tokens(states_TD)
-        if isinstance(self.architecture.head, QuestionAnsweringHead):
+        parts = self.architecture.head
+        if isinstance(parts, QuestionAnsweringHead):
             return PackedOutputs({"start_logits": logits[:, 0], "end_logits": logits[:, 1]})
-        if isinstance(head, MaskedLanguageModel) and head.judges_pairs and pooled_BD is not None:
-            return PackedOutputs({"prediction_logits": logits}, {"seq_relationship_logits": head.judge_pairs(pooled_BD)})
+        if isinstance(parts, PreTrainingHead) and isinstance(head, MaskedLanguageModel) and pooled_BD is not None:
+            return PackedOutputs({"prediction_logits": logits}, {parts.pair_logits: head.judge_pairs(pooled_BD)})
         return PackedOutputs({"logits": logits})
 
     def pool(self, states_TD: Tensor, packed: Packed) -> Tensor:

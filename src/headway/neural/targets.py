@@ -22,8 +22,8 @@ from headway.errors import InputError
 from headway.neural.losses import LossTerm, answer_terms, class_term, replaced_term, text_term
 from headway.neural.outputs import PackedOutputs, Padding
 
-PAIR_LABELS = ("next_sentence_label", "sentence_order_label")
-"""The pair's target, under the names that BERT and ALBERT have for it."""
+PAIR_LABELS = {"seq_relationship_logits": "next_sentence_label", "sop_logits": "sentence_order_label"}
+"""What transformers calls the pair's target where it calls the scores so."""
 
 
 def accepted(head: Head | None) -> tuple[str, ...]:
@@ -34,7 +34,7 @@ def accepted(head: Head | None) -> tuple[str, ...]:
         case QuestionAnsweringHead():
             return ("start_positions", "end_positions")
         case PreTrainingHead():
-            return ("labels", *PAIR_LABELS)
+            return ("labels", PAIR_LABELS[head.pair_logits])
         case _:
             return ("labels",)
 
@@ -64,8 +64,8 @@ def loss_terms(
             places = [_place_in_text(targets[f"{end}_positions"], padding)[order_B] for end in ("start", "end")]
             return answer_terms([found.tokens["start_logits"], found.tokens["end_logits"]], places, padding.packed)
         case PreTrainingHead():
-            pairs = next((targets[name] for name in PAIR_LABELS if name in targets), None)
-            terms = [] if pairs is None else [class_term(found.texts["seq_relationship_logits"], pairs.flatten()[order_B])]
+            pairs = targets.get(PAIR_LABELS[head.pair_logits])
+            terms = [] if pairs is None else [class_term(found.texts[head.pair_logits], pairs.flatten()[order_B])]
             if "labels" in targets:
                 terms.append(class_term(found.tokens["prediction_logits"], _by_token(targets["labels"], padding)))
             return terms
