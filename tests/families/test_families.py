@@ -1,5 +1,6 @@
 """What families read and refuse, and that the published configurations give the published sizes."""
 
+import dataclasses
 import math
 
 import pytest
@@ -299,3 +300,112 @@ def test_layers_are_fused_or_interleaved_as_each_family_stores_them():
         for model_type in ("bert", "deberta", "modernbert")
     }
     assert kinds == {"bert": {Fuse}, "deberta": {Interleave}, "modernbert": {Rename}}
+
+
+def dropouts(parts, path=""):
+    """Every dropout in a description, by where it is."""
+    found = {}
+    for field in dataclasses.fields(parts):
+        value, here = getattr(parts, field.name), f"{path}.{field.name}".lstrip(".")
+        if field.name.endswith("dropout") and value:
+            found[here] = value
+        if field.name == "layers":
+            value, here = value[0], "layer"
+        if dataclasses.is_dataclass(value):
+            found |= dropouts(value, here)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("model_type", "head", "settings", "expected"),
+    [
+        (
+            "bert",
+            "multiple-choice",
+            {"hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.3, "classifier_dropout": 0.4},
+            {"embeddings": 0.2, "attention": 0.3, "attention.out": 0.2, "feed_forward": 0.2, "head": 0.4},
+        ),
+        (
+            "roberta",
+            "sequence-classification",
+            {"hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.3, "classifier_dropout": 0.4},
+            {"embeddings": 0.2, "attention": 0.3, "attention.out": 0.2, "feed_forward": 0.2, "pooler": 0.4, "head": 0.4},
+        ),
+        (
+            "roberta",
+            "multiple-choice",
+            {"hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.0, "classifier_dropout": 0.4},
+            {"embeddings": 0.2, "attention.out": 0.2, "feed_forward": 0.2, "head": 0.2},
+        ),
+        (
+            "mpnet",
+            "sequence-classification",
+            {"hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.3, "classifier_dropout": 0.4},
+            {"embeddings": 0.2, "attention": 0.3, "attention.out": 0.2, "feed_forward": 0.2, "pooler": 0.2, "head": 0.2},
+        ),
+        (
+            "distilbert",
+            "sequence-classification",
+            {"dropout": 0.2, "attention_dropout": 0.3, "seq_classif_dropout": 0.4, "qa_dropout": 0.5},
+            {"embeddings": 0.2, "attention": 0.3, "feed_forward": 0.2, "head": 0.4},
+        ),
+        (
+            "distilbert",
+            "question-answering",
+            {"dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.4, "qa_dropout": 0.5},
+            {"head": 0.5},
+        ),
+        (
+            "electra",
+            "multiple-choice",
+            {
+                "hidden_dropout_prob": 0.0,
+                "attention_probs_dropout_prob": 0.0,
+                "summary_first_dropout": 0.4,
+                "summary_last_dropout": 0.5,
+            },
+            {"pooler": 0.4, "head": 0.5},
+        ),
+        (
+            "deberta-v2",
+            "sequence-classification",
+            DEBERTA_V3
+            | {
+                "hidden_dropout_prob": 0.2,
+                "attention_probs_dropout_prob": 0.3,
+                "pooler_dropout": 0.4,
+                "cls_dropout": 0.5,
+                "conv_kernel_size": 3,
+            },
+            {
+                "embeddings": 0.2,
+                "attention": 0.3,
+                "attention.out": 0.2,
+                "attention.positions": 0.2,
+                "feed_forward": 0.2,
+                "convolution": 0.2,
+                "pooler": 0.4,
+                "head": 0.5,
+            },
+        ),
+        (
+            "deberta",
+            "token-classification",
+            {"hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.0, "cls_dropout": 0.5},
+            {"embeddings": 0.2, "attention.out": 0.2, "feed_forward": 0.2, "head": 0.2},
+        ),
+        (
+            "modernbert",
+            "token-classification",
+            {"embedding_dropout": 0.2, "attention_dropout": 0.3, "mlp_dropout": 0.4, "classifier_dropout": 0.5},
+            {"embeddings": 0.2, "attention": 0.3, "attention.out": 0.3, "feed_forward.inner": 0.4, "head": 0.5},
+        ),
+    ],
+)
+def test_each_dropout_stands_where_transformers_has_it(model_type, head, settings, expected):
+    found = family(model_type)
+    described = dropouts(found.architecture(found.config(**settings), head))
+    short = {
+        name.removeprefix("encoder.").removeprefix("layer.").removesuffix("dropout"): rate for name, rate in described.items()
+    }
+    assert {name.rstrip("._"): rate for name, rate in short.items()} == expected

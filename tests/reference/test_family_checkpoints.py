@@ -189,3 +189,12 @@ def test_settings_that_nobody_knows_are_named_when_a_model_is_loaded(tmp_path):
     folder = resaved(saved_folder(BY_NAME["roberta"], "base"), tmp_path / "odd", str, config={"swiglu": True, "adapters": {}})
     with pytest.warns(UserWarning, match="this roberta model has settings that Headway does not know, .*: adapters, swiglu. If"):
         load_checkpoint(folder)
+
+
+def test_one_classifier_s_weights_answer_for_no_other():
+    folder = saved_folder(BY_NAME["bert"], "sequence-classification")
+    found = load_checkpoint(folder, head="token-classification")
+    assert found.missing == ()
+    with pytest.raises(WeightError, match="was saved as a sequence-classification model; as a token-classification model it"):
+        found.require_complete()
+    load_checkpoint(folder, head="base").require_complete()

@@ -21,6 +21,10 @@ from headway.families import family as find_family
 from headway.families import recognised
 
 
+CLASSIFIERS = {"sequence-classification", "token-classification", "multiple-choice", "question-answering"}
+"""Heads whose last map many families call by one name, so that one's weights fit another."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint:
     """What a model's folder holds.
@@ -45,6 +49,12 @@ class Checkpoint:
 
     def require_complete(self) -> None:
         """Refuse a checkpoint without all weights of its head, or with another's: answers would come from random numbers."""
+        saved = self.family.head_in(self.config)
+        if {saved, self.head} <= CLASSIFIERS and saved != self.head:
+            raise WeightError(
+                f"{self.folder} was saved as a {saved} model; as a {self.head} model it would answer with weights that were "
+                "trained for something else. Choose a checkpoint that was trained for this, or fine-tune it first."
+            )
         table = self.family.weight_names(self.config, self.head)
         if foreign := [name for name in self.unexpected if table.contradicts(name)]:
             raise WeightError(
