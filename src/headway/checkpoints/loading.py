@@ -20,7 +20,6 @@ from headway.errors import WeightError
 from headway.families import family as find_family
 from headway.families import recognised
 
-
 CLASSIFIERS = {"sequence-classification", "token-classification", "multiple-choice", "question-answering"}
 """Heads whose last map many families call by one name, so that one's weights fit another."""
 
