@@ -1,5 +1,6 @@
 """What people do with a model beside running it: saving, freezing, another vocabulary, parts by name."""
 
+import copy
 import json
 
 import pytest
@@ -11,6 +12,7 @@ import headway
 from conftest import make_random_weights
 from headway.errors import ConfigError
 from headway.neural.pretrained import in_bytes
+from reference.family_cases import CASES, batch
 
 CLASSIFIER = headway.BertForSequenceClassification
 
@@ -434,6 +436,46 @@ def test_gradients_reach_the_embedded_tokens_though_the_table_is_frozen(classifi
     classifier.disable_input_require_grads()
     classifier.disable_input_require_grads()
     assert not classifier(ids).logits.requires_grad
+
+
+class Adapted(nn.Module):
+    """A map with an addition of low rank, as adapters put in its place (Hu et al., 2021)."""
+
+    def __init__(self, base):
+        super().__init__()
+        self.base = base
+        self.down = nn.Linear(base.in_features, 2, bias=False)
+        self.up = nn.Linear(2, base.out_features, bias=False)
+
+    weight = property(lambda self: self.base.weight)
+    bias = property(lambda self: self.base.bias)
+
+    def forward(self, states):
+        return self.base(states) + self.up(self.down(states))
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "base" in case.heads], ids=lambda case: case.name)
+def test_an_adapter_in_the_place_of_any_map_takes_part(case):
+    model = headway.AutoModel.from_config(case.config("base")).eval()
+    adapted = copy.deepcopy(model)
+    maps = [name for name, module in model.named_modules() if type(module) is nn.Linear and "pooler" not in name]
+    for name in maps:
+        parent, _, leaf = name.rpartition(".")
+        setattr(adapted.get_submodule(parent), leaf, Adapted(adapted.get_submodule(name)))
+    arrays = {name: torch.from_numpy(array) for name, array in batch(case, "base", lengths=(5, 3)).items()}
+    adapted(**arrays).last_hidden_state.square().sum().backward()
+    assert not [
+        name for name, weight in adapted.named_parameters() if ".up." in name and (weight.grad is None or not weight.grad.any())
+    ]
+    merged = {
+        name: module.base.weight + module.up.weight @ module.down.weight
+        for name, module in adapted.named_modules()
+        if isinstance(module, Adapted)
+    }
+    with torch.no_grad():
+        for name, weight in merged.items():
+            model.get_submodule(name).weight.copy_(weight)
+        assert torch.allclose(adapted(**arrays).last_hidden_state, model(**arrays).last_hidden_state, atol=1e-5)
 
 
 def test_a_model_can_be_told_about_its_configuration(classifier):

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from headway.architecture import Architecture, ModelConfig
+from headway.architecture import Architecture, Family, ModelConfig
 from headway.architecture.family import HeadName
 from headway.errors import ConfigError
+from headway.families import family
 from headway.neural.hub_names import selected
 from headway.neural.vocabulary import fitted_bias, new_size, resized, set_table, with_vocabulary
 
@@ -32,6 +33,11 @@ class PretrainedModel(nn.Module):
     gradient_checkpointing: bool = False
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
+
+    @property
+    def family(self) -> Family:
+        """What is known of the model's family."""
+        return family(self.config.model_type)
 
     @property
     def device(self) -> torch.device:
