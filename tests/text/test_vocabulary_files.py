@@ -3,14 +3,18 @@
 import json
 import shutil
 import warnings
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headway.architecture import SentencePieceForm
 from headway.errors import ConfigError, TokenizerError
 from headway.text import Tokenizer
+from headway.text.sentencepiece import parse_sentencepiece
 from headway.text.traits import SETTINGS
+from headway.text.unigram import build_sentencepiece
 from text.spm_messages import BYTE, CONTROL, FRAME, NORMAL, UNKNOWN, USER_DEFINED, character_map, spm
 
 MAP = character_map({"ﬁ": "fi", "\t": " "})
@@ -190,6 +194,15 @@ def test_case_and_accents_follow_the_settings(folder):
     assert load(where)("Foxes É").tokens() == ["[CLS]", "fox", "##es", "[UNK]", "[SEP]"]
     assert load(where, strip_accents=False)("É").tokens() == ["[CLS]", "é", "[SEP]"]
     assert load(where, do_lower_case=False)("Foxes é").tokens() == ["[CLS]", "[UNK]", "é", "[SEP]"]
+
+
+@pytest.mark.parametrize(("avoids", "expected"), [(False, ["▁", "1,"]), (True, ["▁", "1", ","])])
+def test_a_family_may_avoid_pieces_of_a_digit_with_a_comma(avoids, expected):
+    """As ALBERT's does, so that a number is the same wherever it stands in a list."""
+    model = parse_sentencepiece(deberta(words=(*WORDS, ("1", -9.0, NORMAL))))
+    form = SentencePieceForm(normalization=(), avoids_digits_with_comma=avoids)
+    backend, _ = build_sentencepiece(model, form, lowercase=False, settings={}, path=Path("spm.model"))
+    assert backend.encode("1,").tokens == expected
 
 
 @pytest.mark.parametrize("saved", [False, True], ids=["built", "tokenizer.json"])
@@ -434,6 +447,14 @@ def test_a_tokenizer_is_saved_under_a_class_that_leaves_it_as_it_is(folder, file
     where = folder(**files)
     load(where).save_pretrained(where)
     assert json.loads((where / "tokenizer_config.json").read_text())["tokenizer_class"] == expected
+
+
+def test_a_class_that_does_not_fit_the_pieces_is_not_saved_again(folder):
+    where = folder(sentencepiece__bpe__model=FAIRSEQ)
+    load(where).save_pretrained(where)
+    folder(tokenizer_config__json={"tokenizer_class": "BertTokenizer", "cls_token": "<s>"})
+    load(where).save_pretrained(where)
+    assert json.loads((where / "tokenizer_config.json").read_text())["tokenizer_class"] == "PreTrainedTokenizerFast"
 
 
 def test_a_tokenizer_json_with_a_damaged_character_map_is_refused(folder):
