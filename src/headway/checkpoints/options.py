@@ -61,19 +61,24 @@ REFUSED: Mapping[str, tuple[tuple[Any, ...], str]] = {
 }
 """Keywords of transformers that cannot be had, with the values that ask for nothing, and why."""
 
-NOTHING_TO_DO = ("low_cpu_mem_usage", "resume_download", "_fast_init")
+NOTHING_TO_DO = ("low_cpu_mem_usage", "resume_download", "use_fast", "_fast_init")
 """Keywords of transformers that ask for what Headway does always: reading weights once, going on with a download."""
 
 
 def sort_keywords(given: Mapping[str, Any], options: type[Options]) -> tuple[Options, dict[str, Any]]:
     """The options among some keywords, and all others, which have to be settings of the model."""
+    names = {field.name for field in dataclasses.fields(options)}
+    rest = settings_among({name: value for name, value in given.items() if name not in names})
+    return options(**{name: value for name, value in given.items() if name in names}), rest
+
+
+def settings_among(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Keywords without those of transformers that ask for nothing here; one that cannot be had is refused."""
     for name, value in given.items():
         if name in REFUSED and value not in REFUSED[name][0]:
             reason = REFUSED[name][1].format(name=name, value=value)
             raise ConfigError(f"{name}={value!r} cannot be had here: {reason}")
-    names = {field.name for field in dataclasses.fields(options)}
-    settings = {name: value for name, value in given.items() if name not in names | REFUSED.keys() and name not in NOTHING_TO_DO}
-    return options(**{name: value for name, value in given.items() if name in names}), settings
+    return {name: value for name, value in given.items() if name not in REFUSED and name not in NOTHING_TO_DO}
 
 
 def check_settings(settings: Mapping[str, Any], config: ModelConfig, *, options: type[Config] | None = None) -> None:

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from tokenizers import Encoding
@@ -63,10 +64,12 @@ class Tokenizer(Vocabulary, Decoding):
         """The tokenizer of a folder, of a model that ships with Headway, or of a Hub repository.
 
         ``settings`` win over those in ``tokenizer_config.json``: ``model_max_length=128``, ``padding_side="left"``. One that does
-        not exist is a ``ConfigError``.
+        not exist is a ``ConfigError``. ``use_fast`` changes nothing: there is one kind of tokenizer, and it is fast.
         """
         from headway.checkpoints import locate
+        from headway.checkpoints.options import settings_among
 
+        settings = settings_among(settings)
         check_settings(settings)
         folder = locate(
             name_or_path,
@@ -267,6 +270,14 @@ class Tokenizer(Vocabulary, Decoding):
             (draft / names[0]).write_text(settings + "\n", encoding="utf-8")
             state.backend.save(str(draft / names[1]))
         return Path(folder) / names[0], Path(folder) / names[1]
+
+    def push_to_hub(self, repo_id: str, **hub: Any) -> str:
+        """Publish the tokenizer in a repository of the Hub, beside what is there; its address. ``hub`` as for models."""
+        from headway.checkpoints import push_folder
+
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return push_folder(folder, repo_id, **hub)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(
