@@ -7,6 +7,7 @@ import ast
 import importlib.util
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -51,15 +52,21 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs torch where there is none, and benchmarks unless ``-m`` asks for them."""
+    """Leave out what needs torch or a GPU where there is none, and benchmarks unless ``-m`` asks for them."""
     unwanted = (
         [] if HAS_TORCH else [item for item in items if item.get_closest_marker("train") or TORCH_FIXTURES & {*item.fixturenames}]
     )
     if not config.option.markexpr:
         unwanted += [item for item in items if item.get_closest_marker("benchmark")]
+    if not _has_gpu():
+        unwanted += [item for item in items if item.get_closest_marker("cuda")]
     config.hook.pytest_deselected(items=unwanted)
     out = set(unwanted)
     items[:] = [item for item in items if item not in out]
+
+
+def _has_gpu() -> bool:
+    return "torch" in sys.modules and bool(sys.modules["torch"].cuda.is_available())
 
 
 def _imports_torch(path: Path) -> bool:

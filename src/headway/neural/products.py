@@ -9,6 +9,9 @@ from torch import Tensor
 
 from headway.neural.packing import Packed
 
+VARLEN_SINCE = (2, 13)
+"""The first torch whose kernel for texts end to end is known here to have windows and gradients."""
+
 
 def attend(q_NHLK: Tensor, k_NHMK: Tensor, v_NHMK: Tensor, mask: Tensor | None, *, dropout: float) -> Tensor:
     """Each query's mixture of values, (texts, heads, queries, head size).
@@ -52,7 +55,8 @@ def has_varlen_kernel(qkv_T3HK: Tensor, packed: Packed, *, window: int | None, d
 
     Its window counts tokens, not columns, so masks with holes are not for it.
     """
-    if qkv_T3HK.device.type != "cuda" or qkv_T3HK.dtype not in (torch.float16, torch.bfloat16) or dropout:
+    has_kernel = torch.__version__ >= VARLEN_SINCE and qkv_T3HK.device.type == "cuda"
+    if not has_kernel or qkv_T3HK.dtype not in (torch.float16, torch.bfloat16) or dropout:
         return False
     fits = qkv_T3HK.shape[-1] % 8 == 0 and qkv_T3HK.shape[-1] <= 256
     return fits and (window is None or packed.lengths == packed.extents)

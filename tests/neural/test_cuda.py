@@ -1,0 +1,67 @@
+"""The same numbers on a GPU. Marked ``cuda`` and left out where there is none."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from headway.core.batching import TokenSequence
+from headway.families import family
+from headway.neural.auto import build_model
+from headway.neural.packing import pack
+from headway.neural.products import has_varlen_kernel
+from reference.family_cases import CASES, batch
+
+FULL = SimpleNamespace(lengths=(5, 3), extents=(5, 3))
+HOLES = SimpleNamespace(lengths=(5, 3), extents=(5, 4))
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "size", "packed", "window", "dropout", "expected"),
+    [
+        ("cuda", torch.bfloat16, 64, FULL, None, 0.0, True),
+        ("cuda", torch.float16, 64, FULL, 64, 0.0, True),
+        ("cuda", torch.float16, 64, HOLES, None, 0.0, True),
+        pytest.param("cuda", torch.float16, 64, HOLES, 64, 0.0, False, id="its window counts tokens, not columns"),
+        pytest.param("cpu", torch.bfloat16, 64, FULL, None, 0.0, False, id="no GPU"),
+        pytest.param("cuda", torch.float32, 64, FULL, None, 0.0, False, id="single precision"),
+        pytest.param("cuda", torch.bfloat16, 28, FULL, None, 0.0, False, id="heads of an odd size"),
+        pytest.param("cuda", torch.bfloat16, 264, FULL, None, 0.0, False, id="heads too large"),
+        pytest.param("cuda", torch.bfloat16, 64, FULL, None, 0.1, False, id="dropout"),
+    ],
+)
+def test_the_fused_kernel_is_used_where_it_can_be(device, dtype, size, packed, window, dropout, expected):
+    qkv = SimpleNamespace(device=SimpleNamespace(type=device), dtype=dtype, shape=(8, 3, 2, size))
+    assert has_varlen_kernel(qkv, packed, window=window, dropout=dropout) is expected
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_single_precision_agrees_with_the_cpu(case):
+    arrays = {name: torch.from_numpy(array) for name, array in batch(case, case.heads[0]).items()}
+    config = case.config(case.heads[0])
+    model = build_model(config, case.family.architecture(config, case.heads[0]), case.heads[0], {}).eval()
+    with torch.no_grad():
+        expected = model(**arrays).to_tuple()[0]
+        found = model.cuda()(**{name: array.cuda() for name, array in arrays.items()}).to_tuple()[0].cpu()
+    assert torch.allclose(found, expected, rtol=0, atol=1e-4 * float(expected.abs().max()))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("kind", ["bert", "mpnet", "deberta-v2", "modernbert"])
+def test_half_precision_through_the_fused_kernels_agrees_with_the_cpu(kind):
+    """Heads of 16, texts beyond the window and beyond the buckets, gradients too."""
+    sizes = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 4, "intermediate_size": 96, "pad_token_id": 1}
+    if kind == "deberta-v2":
+        sizes |= {"relative_attention": True, "pos_att_type": "c2p|p2c", "position_buckets": 16, "max_relative_positions": 64}
+    config = family(kind).config(vocab_size=101, **sizes)
+    model = build_model(config, family(kind).architecture(config, "base"), "base", {}).eval()
+    texts, found = [TokenSequence([*range(2, 92)] * 3), TokenSequence([7, 9])], []
+    for device in ("cpu", "cuda"):
+        model.to(device).zero_grad()
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            states = model.encode(pack(texts, device=device))
+        (states.float() * torch.arange(states.shape[1], device=device)).sum().backward()
+        found.append((states.detach().float().cpu(), model.layers[0].attention.qkv.weight.grad.float().cpu()))
+    for expected, low in zip(*found, strict=True):
+        assert torch.nn.functional.cosine_similarity(low.flatten(), expected.flatten(), dim=0) > 0.99
