@@ -1,6 +1,7 @@
 """``from_pretrained`` and ``from_config``: which class comes out, what the keywords do, and what is refused in which words."""
 
 import copy
+import inspect
 import json
 import pickle
 import shutil
@@ -73,6 +74,26 @@ def test_copies_have_the_class_and_weights_of_their_own(tiny_config, again):
         copied.get_input_embeddings().weight.zero_()
     assert model.get_input_embeddings().weight.abs().sum() > 0
     assert copied.get_output_embeddings().weight.abs().sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "targets"),
+    [
+        ("BertModel", []),
+        ("BertForSequenceClassification", ["labels"]),
+        ("BertForQuestionAnswering", ["start_positions", "end_positions"]),
+        ("BertForPreTraining", ["labels", "next_sentence_label"]),
+    ],
+)
+def test_signatures_say_what_a_class_learns_from_as_trainers_expect(name, targets):
+    from transformers.utils import find_labels
+
+    cls = getattr(headway, name)
+    taken = inspect.signature(cls.forward).parameters
+    assert [*taken][:4] == ["self", "input_ids", "attention_mask", "token_type_ids"]
+    assert [*taken][-len(targets) or len(taken) :] == targets == find_labels(cls)
+    assert not [parameter for parameter in taken.values() if parameter.kind is parameter.VAR_KEYWORD]
+    assert cls.forward.__doc__ == EncoderModel.forward.__doc__
 
 
 def test_new_models_are_in_training_mode_and_loaded_ones_in_evaluation_mode(tiny_config, model_folder):

@@ -1,10 +1,12 @@
 """The classes of models, ``BertForMaskedLM`` and its like: one for each family and head, made from the family's file."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache, partial, update_wrapper
+from inspect import Parameter
 from pathlib import Path
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +22,7 @@ from headway.families._classes import KnownClass
 from headway.neural.hub_names import hub_names, own_parts, part, prefix
 from headway.neural.model import EncoderModel
 from headway.neural.new_weights import fill, without_values
+from headway.neural.targets import accepted
 
 
 class FamilyModel(EncoderModel):
@@ -123,6 +126,7 @@ def model_class(model_type: str, head: HeadName) -> type[FamilyModel]:
         "model_type": model_type,
         "class_head": head,
         "hub_parts": hub_parts,
+        "forward": _forward(accepted(architecture.head)),
         "__module__": "headway",
         "__doc__": f"A {model_type} model with the head {head!r}." if head != "base" else f"A {model_type} encoder.",
     }
@@ -148,6 +152,19 @@ def _sharing(model: FamilyModel, architecture: Architecture) -> FamilyModel:
         model.name_or_path,
     )
     return base
+
+
+def _forward(targets: tuple[str, ...]) -> FunctionType:
+    """The method of all models with a signature that names these targets: trainers look there for what a model takes."""
+    whole = EncoderModel.forward
+    forward = FunctionType(whole.__code__, whole.__globals__, whole.__name__, whole.__defaults__, whole.__closure__)
+    update_wrapper(forward, whole)
+    forward.__kwdefaults__ = whole.__kwdefaults__
+    signature = inspect.signature(whole)
+    taken = [taken for taken in signature.parameters.values() if taken.kind is not Parameter.VAR_KEYWORD]
+    taken += [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=torch.Tensor | None) for name in targets]
+    vars(forward)["__signature__"] = signature.replace(parameters=taken)
+    return forward
 
 
 def _hub_parts(model_type: str, head: HeadName, architecture: Architecture) -> tuple[str, ...]:
