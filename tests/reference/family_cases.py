@@ -29,19 +29,25 @@ OUTPUTS = (
     "end_logits",
     "prediction_logits",
     "seq_relationship_logits",
+    "sop_logits",
 )
-PER_TEXT = ("pooler_output", "seq_relationship_logits")
+PER_TEXT = ("pooler_output", "seq_relationship_logits", "sop_logits")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One configuration of a family; ``heads`` are those worth a test, ``longest`` the length of its longest text."""
+    """One configuration of a family.
+
+    ``heads`` are those worth a test, ``longest`` is the length of its longest text, ``pair_label`` what transformers calls the
+    label of a pair of texts.
+    """
 
     name: str
     model_type: str
     settings: Mapping[str, Any] = field(hash=False)
     heads: tuple[HeadName, ...]
     longest: int = 29
+    pair_label: str = "next_sentence_label"
 
     @property
     def family(self) -> Family:
@@ -108,6 +114,14 @@ MODERNBERT = {
     "bos_token_id": 5,
     "eos_token_id": 7,
 }
+ALBERT = {
+    **SIZES,
+    "type_vocab_size": 2,
+    "embedding_size": 19,
+    "num_hidden_layers": 5,
+    "num_hidden_groups": 2,  # three steps with the first group's weights, two with the second's
+    "hidden_act": "gelu_new",
+}
 WITH_BIASES = {
     "norm_bias": True,
     "attention_bias": True,
@@ -120,11 +134,9 @@ WITH_BIASES = {
 }
 
 
-def whole(model_type: str, settings: Mapping[str, Any], *, name: str | None = None, longest: int = 29) -> Case:
+def whole(model_type: str, settings: Mapping[str, Any], *, name: str | None = None, **more: Any) -> Case:
     """A family with all of its heads."""
-    return Case(
-        name=name or model_type, model_type=model_type, settings=settings, heads=family(model_type).heads, longest=longest
-    )
+    return Case(name=name or model_type, model_type=model_type, settings=settings, heads=family(model_type).heads, **more)
 
 
 def variant(name: str, model_type: str, settings: Mapping[str, Any], *heads: HeadName, longest: int = 29) -> Case:
@@ -191,6 +203,14 @@ CASES = (
     variant("deberta-v2 plain", "deberta-v2", DEBERTA | {"relative_attention": False, "pos_att_type": None}),
     whole("modernbert", MODERNBERT),
     whole("modernbert", MODERNBERT | WITH_BIASES, name="modernbert with biases"),
+    whole("albert", ALBERT, pair_label="sentence_order_label"),
+    variant("albert of one width", "albert", ALBERT | {"embedding_size": 28}, "base"),
+    variant(
+        "albert of layers in groups",
+        "albert",
+        ALBERT | {"num_hidden_layers": 3, "num_hidden_groups": 1, "inner_group_num": 2},
+        "masked-lm",
+    ),
     variant("modernbert far away", "modernbert", MODERNBERT | {"local_attention": 128}, "base", "masked-lm", longest=307),
 )
 
@@ -210,8 +230,8 @@ COMBINATIONS = tuple(Combination(case, head) for case in CASES for head in case.
 
 
 def labels(head: HeadName) -> int:
-    """How many labels a model of the table has."""
-    return 2 if head == "question-answering" else LABELS
+    """How many labels a model of the table has: two for what is no list of labels."""
+    return 2 if head in ("question-answering", "pretraining") else LABELS
 
 
 def transformers_class(case: Case, head: HeadName) -> Any:

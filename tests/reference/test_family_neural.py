@@ -144,18 +144,18 @@ def test_losses_equal_those_of_transformers(combination):
     """With targets that do not count. The padding of a text is no answer here, so answers are compared without any."""
     is_answer = combination.head == "question-answering"
     arrays = batch(combination.case, combination.head, lengths=(11,) * 3 if is_answer else None)
-    inputs = tensors(arrays) | targets_for(combination.head, arrays)
+    inputs = tensors(arrays) | targets_for(combination, arrays)
     with torch.no_grad():
         found, expected = our_model(combination)(**inputs), transformers_model(combination.case, combination.head)(**inputs)
     assert float(found.loss) == pytest.approx(float(expected.loss), rel=1e-5)
     assert found[0] is found.loss
 
 
-def targets_for(head, arrays):
+def targets_for(combination, arrays):
     generator, shape = np.random.default_rng(3), arrays["input_ids"].shape
     by_token = generator.integers(0, 5, shape)
     by_token[(arrays["attention_mask"] == 0) | (generator.random(shape) < 0.3)] = -100
-    match head:
+    match combination.head:
         case "sequence-classification":
             return {"labels": torch.from_numpy(generator.integers(0, 5, shape[0]))}
         case "next-sentence":
@@ -168,7 +168,7 @@ def targets_for(head, arrays):
             return {"labels": torch.from_numpy(generator.integers(0, 2, shape))}
         case "pretraining":
             pairs = torch.from_numpy(generator.integers(0, 2, shape[0]))
-            return {"labels": torch.from_numpy(by_token), "next_sentence_label": pairs}
+            return {"labels": torch.from_numpy(by_token), combination.case.pair_label: pairs}
         case _:
             return {"labels": torch.from_numpy(by_token)}
 

@@ -3,7 +3,6 @@
 import io
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ from tokenizers import models, normalizers, pre_tokenizers, trainers
 from transformers import AddedToken, PreTrainedTokenizerFast
 from transformers import AutoTokenizer as TheirAutoTokenizer
 
-from headway.architecture import SentencePieceForm, TokenizerDefaults
-from headway.families import family, model_types
-from headway.text import AutoTokenizer, Tokenizer, forms, train_wordpiece
+from headway.families import family
+from headway.text import AutoTokenizer, Tokenizer, train_wordpiece
 from reference.hard_texts import HARD
 
 # Their warning that bytes of unknown text are lost, which holds for ours too where byte_fallback is not asked for.
@@ -47,36 +45,6 @@ MODELS = {
     "deberta-v2, merges": ("deberta-v2", DEBERTA | {"model_type": "bpe", "byte_fallback": False}),
     "albert": ("albert", ALBERT | {"user_defined_symbols": '(,),",-,.,\u2013,\u00a3,\u20ac'}),
 }
-
-ALBERTS_FORM = TokenizerDefaults(
-    class_name="AlbertTokenizer",
-    algorithm="sentencepiece",
-    special_tokens={
-        "bos_token": "[CLS]",
-        "eos_token": "[SEP]",
-        "unk_token": "<unk>",
-        "sep_token": "[SEP]",
-        "pad_token": "<pad>",
-        "cls_token": "[CLS]",
-        "mask_token": "[MASK]",
-    },
-    lowercase=True,
-    lstrip=("mask_token",),
-    files=("spiece.model",),
-    pieces=SentencePieceForm(
-        normalization=("quotes", "accents", "lowercase", "character-map", "join-spaces"), avoids_digits_with_comma=True
-    ),
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def albert_is_known() -> Iterator[None]:
-    """Whether or not its family is there already."""
-    with pytest.MonkeyPatch.context() as patch:
-        if "albert" not in model_types():
-            known = forms._known()
-            patch.setattr(forms, "_known", lambda: [*known, ALBERTS_FORM])
-        yield
 
 
 def wordpiece(where: Path, lines: Path, renamed: dict[str, str]) -> None:
@@ -113,7 +81,7 @@ def write(where: Path, model_type: str, lines: Path, options: dict[str, Any]) ->
     elif model_type == "deberta":
         byte_level(where, ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"])
     elif options:
-        form = ALBERTS_FORM if model_type == "albert" else family(model_type).tokenizer
+        form = family(model_type).tokenizer
         spm(where / (form.files or ("sentencepiece.bpe.model",))[0], **options)
     else:
         wordpiece(where, lines, roberta if model_type == "mpnet" else {})
@@ -165,7 +133,7 @@ def assert_same_calls(ours: Tokenizer, theirs: Any, texts: list[Any], **options:
 @pytest.mark.parametrize("name", MODELS)
 def test_a_vocabulary_becomes_the_tokenizer_that_transformers_makes_of_it(folders, name):
     ours, theirs = AutoTokenizer.from_pretrained(folders(name)), TheirAutoTokenizer.from_pretrained(folders(name))
-    class_name = "AlbertTokenizer" if name == "albert" else family(MODELS[name][0]).tokenizer.class_name
+    class_name = family(MODELS[name][0]).tokenizer.class_name
     assert type(theirs).__name__ == f"{class_name}Fast"
     assert_equal(ours, theirs)
     assert ours.traits.clean_up_tokenization_spaces == theirs.clean_up_tokenization_spaces
