@@ -139,6 +139,15 @@ def test_an_added_token_with_a_space_forbids_beginnings(token):
     assert not splits_at_spaces(backend)
 
 
+def test_a_length_without_room_for_the_frame_is_refused_whatever_the_text(tokenizer):
+    for texts in ("the " * 99, ["", "the " * 99]):
+        with pytest.raises(InputError, match=r"max_length \(1\) is smaller than the 2 special tokens"):
+            tokenizer(texts, truncation=True, max_length=1)
+    with pytest.raises(InputError, match=r"max_length \(2\) is smaller than the 3 special tokens"):
+        tokenizer.encode_sequences([""], ["the " * 99], max_length=2)
+    assert tokenizer(["the " * 99], ["dog " * 99], truncation=True, max_length=3).input_ids == [[2, 3, 3]]
+
+
 def test_a_strategy_that_needs_a_pair_is_refused_for_the_beginning_too(tokenizer, eager):
     with pytest.raises(InputError, match="needs a pair"):
         tokenizer("the the the the", truncation="only_second", max_length=4)  # "the the" alone would just fit

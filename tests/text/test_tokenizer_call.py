@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer as Backend
+from tokenizers import models
 from tokenizers.processors import TemplateProcessing
 
 from headway.core.batching import TokenSequence
-from headway.errors import InputError, MissingExtraError
+from headway.errors import InputError, MissingExtraError, TokenizerError
 from headway.text import AutoTokenizer, BatchEncoding, Tokenizer
 from headway.text.tokenizer import TEXTS_AT_ONCE
 
@@ -217,6 +219,24 @@ def test_options_that_mean_nothing_are_refused(tokenizer, options, message):
         tokenizer(FOX, **options)
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        models.WordLevel({"b": 0}),
+        models.WordPiece({"b": 0}, unk_token="x"),
+        models.BPE({"b": 0}, [], unk_token="x"),
+        models.Unigram([("b", 0.0)]),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_a_text_that_the_library_cannot_read_is_an_error_of_ours(model):
+    tokenizer = Tokenizer.from_tokenizers(Backend(model))
+    assert tokenizer(["b"]).input_ids == [[0]]
+    assert tokenizer.encode_sequences(["b", "b"], ["b", ""])[0].ids == [0, 0]
+    with pytest.raises(TokenizerError, match=r"cannot read a text: .*\. Most often its vocabulary lacks the unknown token"):
+        tokenizer(["b", "c"])
+
+
 def test_rows_of_unequal_length_are_no_array(tokenizer):
     with pytest.raises(InputError, match=r"became 3 to 11 tokens, .* padding=True"):
         tokenizer(["dog", FOX], return_tensors="np")
@@ -299,6 +319,10 @@ def test_many_threads_with_different_settings_answer_as_one(tokenizer):
             "padding": choices.choice([False, True, "max_length"]),
             "truncation": choices.choice([True, False, "only_first"]),
             "max_length": choices.randrange(3, 47),
+            "padding_side": choices.choice(["left", "right"]),
+            "truncation_side": choices.choice(["left", "right"]),
+            "return_overflowing_tokens": choices.random() < 0.5,
+            "split_special_tokens": choices.random() < 0.2,
             "return_offsets_mapping": choices.random() < 0.5,
             "add_special_tokens": choices.random() < 0.8,
         }

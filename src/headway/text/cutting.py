@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headway.text.truncation import Cut
+from headway.text.truncation import Cut, check_room
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -46,6 +46,7 @@ def encode_beginnings(
     encode: Callable[[list[Any]], "list[Encoding]"], inputs: list[Any], *, cut: Cut, specials: int, growth: int = 1
 ) -> "list[Encoding]":
     """As much of the encodings of the texts, or pairs, as is kept of them when they are cut at their right side."""
+    check_room(cut.max_length, specials)
     room = cut.max_length - specials
     size = CHARACTERS_PER_TOKEN * growth * room
     shorter = [_beginnings(entry, size, cut) for entry in inputs]

@@ -1,13 +1,14 @@
 """The special tokens around a text or a pair, as the tokenizer's own template sets them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Self
-
-from tokenizers import Tokenizer as Backend
+from typing import TYPE_CHECKING, Any, Self
 
 from headway.errors import TokenizerError
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,9 @@ class Frame:
     parts: tuple[Part, ...]
 
     @classmethod
-    def of(cls, backend: Backend, *, pair: bool) -> Self:
-        """The frame that this tokenizer sets, read from what it makes of a text that is one token."""
-        added = [token.content for token in backend.get_added_tokens_decoder().values()]
-        text = added[0] if added else "a"
-        found = backend.encode(text, text if pair else None)
+    def of(cls, encode: Callable[[Any], "Encoding"], text: str, *, pair: bool) -> Self:
+        """The frame that a tokenizer sets, read from what it makes of a text of which it makes any token."""
+        found = encode((text, text) if pair else text)
         tokens = zip(found.sequence_ids, found.ids, found.type_ids, strict=True)
         parts = [_part(owner, list(group)) for owner, group in groupby(tokens, key=lambda token: token[0])]
         if {part.owner for part in parts} - {None} != ({0, 1} if pair else {0}):

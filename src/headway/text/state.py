@@ -10,6 +10,7 @@ from typing import Any
 from tokenizers import Encoding
 from tokenizers import Tokenizer as Backend
 
+from headway.errors import TokenizerError
 from headway.text.cutting import are_long, encode_beginnings, splits_at_spaces
 from headway.text.encoded import Encodings, Filling
 from headway.text.frame import Frame
@@ -54,18 +55,17 @@ class State:
     @cached_property
     def frame(self) -> Frame:
         """What stands around a text."""
-        return Frame.of(self.backend, pair=False)
+        return Frame.of(self._encode_one, self._some_text, pair=False)
 
     @cached_property
     def pair_frame(self) -> Frame:
         """What stands around a pair."""
-        return Frame.of(self.backend, pair=True)
+        return Frame.of(self._encode_one, self._some_text, pair=True)
 
     @cached_property
     def untyped(self) -> tuple[bool, bool]:
         """Whether all type ids are 0: of a text, and of a pair."""
-        found = (self.backend.encode("a"), self.backend.encode("a", "a"))
-        return tuple(0 in text.sequence_ids and not any(text.type_ids) for text in found)  # type: ignore[return-value]
+        return self._is_untyped("a"), self._is_untyped(("a", "a"))
 
     def specials(self, *, has_pair: bool, add_special_tokens: bool = True) -> int:
         """How many special tokens frame a text, or a pair."""
@@ -121,6 +121,21 @@ class State:
             token=token,
         )
 
+    def _encode_one(self, entry: Any) -> Encoding:
+        return _encoded(self.backend.encode_batch, [entry])[0]
+
+    @property
+    def _some_text(self) -> str:
+        """A text that is at least one token: an added one, or else a letter that most vocabularies have."""
+        return next((token.content for token in self.backend.get_added_tokens_decoder().values()), "a")
+
+    def _is_untyped(self, entry: Any) -> bool:
+        try:
+            found = self._encode_one(entry)
+        except TokenizerError:  # it has no such letter
+            return False
+        return 0 in found.sequence_ids and not any(found.type_ids)
+
     @cached_property
     def _splits_at_spaces(self) -> bool:
         return splits_at_spaces(self.backend)
@@ -135,9 +150,17 @@ class State:
 
 def _encoded(encode: Callable[..., list[Encoding]], inputs: list[Any], **options: bool) -> list[Encoding]:
     try:
-        return encode(inputs, **options)
-    except TypeError:  # all of it is text, so some of it has no UTF-8 form
-        return encode([without_surrogates(text) for text in inputs], **options)
+        try:
+            return encode(inputs, **options)
+        except TypeError:  # all of it is text, so some of it has no UTF-8 form
+            return encode([without_surrogates(text) for text in inputs], **options)
+    except Exception as error:
+        if type(error) is not Exception:  # the library has no class for its own errors
+            raise
+        raise TokenizerError(
+            f"The tokenizer cannot read a text: {error}. Most often its vocabulary lacks the unknown token that it names; "
+            "load the tokenizer again from its own files."
+        ) from error
 
 
 def _pieces(encoding: Encoding, cut: Cut, *, has_pair: bool, in_windows: bool) -> Sequence[Stretches | None]:
