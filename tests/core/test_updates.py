@@ -63,6 +63,20 @@ def test_an_update_replaces_what_it_brings_removes_what_it_replaces_and_keeps_th
     assert not any(path.name.startswith(".") for path in folder.iterdir())
 
 
+def test_files_in_folders_take_their_places_beside_others(tmp_path):
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx" / "one").write_text("old")
+    (tmp_path / "onnx" / "stale").write_text("old")
+    (tmp_path / "onnx" / "two").write_text("old")
+    with atomic_update(tmp_path, replaces=("onnx/stale", "onnx/two")) as draft:
+        for folder in ("onnx", "pooling"):
+            (draft / folder).mkdir()
+            (draft / folder / "two").write_text("new")
+    assert state(tmp_path / "onnx") == {"one": "old", "two": "new"}
+    assert state(tmp_path / "pooling") == {"two": "new"}
+    assert {path.name for path in tmp_path.iterdir()} == {"onnx", "pooling"}
+
+
 def test_a_failed_update_changes_nothing(tmp_path):
     folder = tmp_path / "model"
     make_old(folder)

@@ -6,17 +6,23 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
+import onnx
 import pytest
 
+from headway.architecture import family as family_module
 from headway.architecture import weight_shapes
 from headway.checkpoints import save_checkpoint
 from headway.cli.main import main
+from headway.core.batching import TokenSequence
 from headway.errors import DataError, EngineError, TokenizerError, WeightError
 from headway.families import family
 from headway.graph import Session, export_model, parity
 from headway.graph.parts import PartWriter
+from headway.inference import load_engine
+from headway.settings import exporting
 from headway.text import Tokenizer
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] the a was not and good bad film water old new she they of in . , ! ? ##s ##ed".split()
@@ -47,6 +53,45 @@ def test_an_export_holds_all_that_running_needs(folder, tmp_path, tiny_config, p
     metadata = Session(done.path, threads=1).metadata
     assert metadata["headway.tokenizer"] == tokenizer.fingerprint
     assert json.loads(metadata["headway.config"])["hidden_size"] == tiny_config.hidden_size
+
+
+@pytest.mark.parametrize(("precision", "name"), [("fp32", "onnx/model.onnx"), ("int8", "onnx/model_quantized.onnx")])
+def test_a_portable_export_stands_where_others_look_and_runs_here_as_well(folder, tmp_path, precision, name):
+    done = export_model(folder, tmp_path / "out", precision=precision, portable=True)
+    assert done.path == tmp_path / "out" / name
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "onnx",
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
+    assert [opset.domain for opset in onnx.load(done.path).opset_import] == [""]
+    engine, _ = load_engine(tmp_path / "out", head="sequence-classification", precision=precision)
+    assert engine.model == done.path
+    usual, _ = load_engine(
+        export_model(folder, tmp_path / "usual", precision=precision).path.parent, head="sequence-classification"
+    )
+    texts = [TokenSequence([2, 7, 31, 3]), TokenSequence([2, 3])]
+    for ours, theirs in zip(usual.run(texts), engine.run(texts), strict=True):
+        np.testing.assert_allclose(ours["logits"], theirs["logits"], rtol=0, atol=1e-4 * np.abs(ours["logits"]).max())
+
+
+def test_portable_files_of_both_precisions_stand_side_by_side(folder, tmp_path):
+    export_model(folder, tmp_path / "out", precision="fp32", portable=True)
+    export_model(folder, tmp_path / "out", portable=True)
+    assert {path.name for path in (tmp_path / "out" / "onnx").iterdir()} == {"model.onnx", "model_quantized.onnx"}
+
+
+def test_multiple_choice_is_checked_as_others_will_call_it(tmp_path, tiny_config, random_weights):
+    folder = save_model(tmp_path / "origin", tiny_config, random_weights, head="multiple-choice")
+    done = export_model(folder, tmp_path / "out", portable=True)
+    shapes = [[size.dim_param for size in entry.type.tensor_type.shape.dim] for entry in onnx.load(done.path).graph.input]
+    assert shapes == [["batch", "choices", "sequence"]] * 3
+    engine, _ = load_engine(tmp_path / "out", head="multiple-choice")
+    assert [answer["logits"].shape for answer in engine.run([TokenSequence([2, 7, 31, 3]), TokenSequence([2, 3])])] == [
+        (1,),
+        (1,),
+    ]
 
 
 def test_other_files_of_the_folder_stay(folder, tmp_path):
@@ -166,3 +211,7 @@ def test_a_kill_while_writing_leaves_the_old_export(folder, tmp_path):
     new = export_model(folder, tmp_path / "out", reduce_range=True).path.read_bytes()
     assert new != old
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+
+
+def test_the_command_offers_every_head():
+    assert set(get_args(exporting.HeadName)) == set(get_args(family_module.HeadName))

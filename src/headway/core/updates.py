@@ -21,15 +21,15 @@ PLAN = ".plan.json"
 def atomic_update(folder: str | Path, *, replaces: Iterable[str] = ()) -> Iterator[Path]:
     """An empty folder to fill with files; when the block ends well they replace those of ``folder``, all together.
 
-    Files that match a pattern in ``replaces`` and that the update does not bring are removed with the same stroke. All others
-    stay.
+    Files may stand in folders of their own, which then hold them beside what they held before. Files that match a pattern in
+    ``replaces`` and that the update does not bring are removed with the same stroke. All others stay.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with draft_of(folder / COMMITTED.removeprefix(".")) as draft:
         draft.mkdir()
         yield draft
-        brought = sorted(file.name for file in draft.iterdir())
+        brought = sorted(file.relative_to(draft).as_posix() for file in draft.rglob("*") if file.is_file())
         (draft / PLAN).write_text(json.dumps({"brings": brought, "replaces": list(replaces)}), encoding="utf-8")
         flush_all(draft)
         with _locked(folder):
@@ -69,17 +69,16 @@ def _complete(folder: Path) -> None:
             if (committed / name).exists():  # else it took its place before the writer was killed
                 _take(committed / name, folder / name)
         for stale in {file for pattern in plan["replaces"] for file in folder.glob(pattern)}:
-            if stale.name not in plan["brings"]:
+            if stale.relative_to(folder).as_posix() not in plan["brings"]:
                 stale.unlink()
         flush(folder)
         (committed / PLAN).unlink()
-    committed.rmdir()
+    shutil.rmtree(committed)  # what is left of it is empty
 
 
 def _take(new: Path, place: Path) -> None:
-    """Put a file or a folder in its place. A folder cannot replace another that has files: those of the old go first."""
-    if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place)
+    """Put a file in its place."""
+    place.parent.mkdir(exist_ok=True, parents=True)
     os.replace(new, place)
 
 

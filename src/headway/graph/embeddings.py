@@ -16,11 +16,23 @@ def write_embeddings(parts: PartWriter, embeddings: Embeddings, inputs: Inputs) 
     if embeddings.positions is not None:
         states = write("Add", states, _positions(parts, embeddings.positions, inputs))
     if projection is not None and projection.before_norm:
-        states = parts.exact(states, "embeddings.projection")
+        states = _projected(parts, states, inputs)
     states = parts.norm(states, "embeddings.norm", embeddings.norm)
     if projection is not None and not projection.before_norm:
-        states = parts.exact(states, "embeddings.projection")
+        states = _projected(parts, states, inputs)
     return states
+
+
+def _projected(parts: PartWriter, states: str, inputs: Inputs) -> str:
+    """The states in the encoder's width, in fp32: it is a small map, and all that follows rests on it.
+
+    Row by row, because OpenVINO 2026.4 is wrong about a product of (batch, sequence, channels) whose result is rounded for one
+    reader, after a multiplication, and read by another as it is.
+    """
+    write, (hidden, size) = parts.writer.node, parts.weights["embeddings.projection.weight"].shape
+    rows = write("Reshape", states, parts.writer.integers(-1, size))
+    shape = write("Concat", write("Shape", inputs.ids), parts.writer.integers(hidden), axis=0)
+    return write("Reshape", parts.dense(rows, "embeddings.projection"), shape)
 
 
 def _positions(parts: PartWriter, positions: Positions, inputs: Inputs) -> str:

@@ -19,7 +19,16 @@ from headway.graph.parity import INT8_LIMIT, check_fp32, check_int8
 from headway.text import Tokenizer, check_tokenizer, with_note
 
 FILE_NAMES = {"fp32": "model.onnx", "int8": "model_int8.onnx"}
-SIDE_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
+PORTABLE_NAMES = {"fp32": "onnx/model.onnx", "int8": "onnx/model_quantized.onnx"}
+"""Where optimum, sentence-transformers and transformers.js look; docs/onnx.md."""
+
+SIDE_FILES = (
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "[0-9]*_*/config.json",
+    "[0-9]*_*/model.safetensors",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +51,16 @@ def export_model(
     calibration: Sequence[str] = (),
     max_difference: float = INT8_LIMIT,
     reduce_range: bool = False,
+    portable: bool = False,
     progress: bool = False,
     **place: Any,
 ) -> Exported:
     """Write a model as ONNX with its config and tokenizer, into a folder that ``pipeline`` loads.
 
     The fp32 graph has to agree with NumPy; an INT8 graph has to be near the fp32 graph on the ``calibration`` texts, by default
-    English sentences of many kinds. Where they do not, it is an ``EngineError`` and the folder stays as it was. ``place`` says
-    where to find the model: ``revision``, ``token``, ``local_files_only``, ``cache_dir``.
+    English sentences of many kinds. Where they do not, it is an ``EngineError`` and the folder stays as it was. ``portable``
+    files have the standard's operators alone and stand where other runtimes look for them. ``place`` says where to find the
+    model: ``revision``, ``token``, ``local_files_only``, ``cache_dir``.
     """
     steps = _Steps(shown=progress, count=4 if precision == "int8" else 3)
     with steps.named("reading"):
@@ -60,16 +71,20 @@ def export_model(
         config = _config(checkpoint, tokenizer)
         texts = calibration_sequences(tokenizer, calibration)
     with steps.named("checking fp32"):
-        exact = _built(checkpoint, config, tokenizer)
+        exact = _built(checkpoint, config, tokenizer, portable=portable)
         model, difference = exact, check_fp32(exact, checkpoint.architecture, checkpoint.weights, texts=texts)
     if precision != "fp32":
         with steps.named("calibrating INT8"):
-            model = _built(checkpoint, config, tokenizer, precision=precision, calibration=texts, reduce_range=reduce_range)
+            how: dict[str, Any] = {"precision": precision, "calibration": texts, "reduce_range": reduce_range}
+            model = _built(checkpoint, config, tokenizer, portable=portable, **how)
             difference = check_int8(model, exact, texts=texts, limit=max_difference)
     with steps.named("writing"):
-        path = Path(output) / FILE_NAMES[precision]
-        _write(model, path, config, tokenizer, beside=checkpoint.folder)
-    return Exported(path=path, size=len(model), head=checkpoint.head, precision=precision, difference=difference)
+        name = (PORTABLE_NAMES if portable else FILE_NAMES)[precision]
+        with atomic_update(output) as draft:
+            (draft / name).parent.mkdir(exist_ok=True)
+            (draft / name).write_bytes(model)
+            _write_beside(draft, config, tokenizer, source=checkpoint.folder)
+    return Exported(path=Path(output) / name, size=len(model), head=checkpoint.head, precision=precision, difference=difference)
 
 
 def _built(checkpoint: Checkpoint, config: Mapping[str, Any], tokenizer: Tokenizer, **options: Any) -> bytes:
@@ -87,22 +102,14 @@ def _config(checkpoint: Checkpoint, tokenizer: Tokenizer) -> dict[str, Any]:
     return with_note(config, tokenizer).to_dict()
 
 
-def _write(model: bytes, path: Path, config: Mapping[str, Any], tokenizer: Tokenizer, *, beside: Path) -> None:
-    with atomic_update(path.parent) as draft:
-        (draft / path.name).write_bytes(model)
-        (draft / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        tokenizer.save_pretrained(draft)
-        _copy_side_files(beside, draft)
-
-
-def _copy_side_files(source: Path, draft: Path) -> None:
-    """What sentence-transformers keeps beside a model: how its vectors are pooled."""
-    for name in SIDE_FILES:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, draft / name)
-    for settings in source.glob("[0-9]*_*/config.json"):
-        (draft / settings.parent.name).mkdir()
-        shutil.copyfile(settings, draft / settings.parent.name / settings.name)
+def _write_beside(draft: Path, config: Mapping[str, Any], tokenizer: Tokenizer, *, source: Path) -> None:
+    """What a runtime reads beside the graph; of sentence-transformers' files those that say how vectors are pooled."""
+    (draft / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    tokenizer.save_pretrained(draft)
+    for file in (found for pattern in SIDE_FILES for found in source.glob(pattern)):
+        place = draft / file.relative_to(source)
+        place.parent.mkdir(exist_ok=True)
+        shutil.copyfile(file, place)
 
 
 class _Steps:

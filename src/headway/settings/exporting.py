@@ -1,9 +1,21 @@
 """Settings of ``headway export``."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from headway.core.config import Config
+
+HeadName: TypeAlias = Literal[
+    "base",
+    "sequence-classification",
+    "token-classification",
+    "question-answering",
+    "masked-lm",
+    "next-sentence",
+    "pretraining",
+    "multiple-choice",
+    "replaced-token",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,12 +26,16 @@ class ExportSettings(Config):
     """Folder, shipped model name or Hub repository with safetensors weights."""
 
     output: str
-    """Folder to write to: model.onnx or model_int8.onnx, config.json and the tokenizer; other files in it stay."""
+    """Folder to write to: the ONNX file, config.json and the tokenizer; other files in it stay."""
 
     precision: Literal["int8", "fp32"] = "int8"
     """int8 is a quarter of the size and several times as fast; fp32 answers exactly like the weights."""
 
-    head: Literal["base", "sequence-classification", "masked-lm"] | None = None
+    portable: bool = False
+    """For other runtimes (optimum, OpenVINO, transformers.js): the standard's operators alone, as onnx/model.onnx or, in INT8,
+    onnx/model_quantized.onnx. Otherwise it is model.onnx or model_int8.onnx."""
+
+    head: HeadName | None = None
     """What the model puts out; by default what it was saved with."""
 
     calibration: str | None = None

@@ -17,6 +17,7 @@ def run(settings: ExportSettings) -> None:
         calibration=() if settings.calibration is None else read_texts(settings.calibration),
         max_difference=settings.max_difference,
         reduce_range=settings.reduce_range,
+        portable=settings.portable,
         progress=True,
         revision=settings.revision,
     )
