@@ -10,9 +10,11 @@ from headway.cli.main import main
 from headway.errors import TokenizerError
 from headway.graph import export_model
 from headway.neural import AutoModelForSequenceClassification
+from headway.settings.pretraining import PretrainSettings
 from headway.settings.training import TrainingArguments
-from headway.text import AutoTokenizer, train_wordpiece
+from headway.text import AutoTokenizer, check_tokenizer, train_wordpiece
 from headway.training import Trainer
+from headway.training.pretraining import new_model
 
 WRONG = r"was trained with another tokenizer than .* differ in the vocabulary \(89 pieces, the model has 97\)"
 ROWS = [{"text": "the film was good", "label": 1}, {"text": "the meal was awful and cold", "label": 0}] * 3
@@ -79,6 +81,14 @@ def test_an_exported_model_knows_its_tokenizer(trained, tokenizer, another, tmp_
     another.save_pretrained(tmp_path / "out")
     with pytest.raises(TokenizerError, match=WRONG):
         pipeline("text-classification", tmp_path / "out")
+
+
+def test_a_model_that_is_pretrained_knows_its_tokenizer(tokenizer, another):
+    settings = PretrainSettings(files=("text.txt",), tokenizer="t", output_dir="o", hidden_size=24, num_attention_heads=2)
+    config = new_model(settings, tokenizer).config
+    check_tokenizer(tokenizer, config)
+    with pytest.raises(TokenizerError, match=WRONG):
+        check_tokenizer(another, config)
 
 
 def test_tokens_may_be_added_before_training_goes_on(trained, tmp_path):
