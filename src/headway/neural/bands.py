@@ -8,7 +8,6 @@ Shapes: T tokens, N blocks, L tokens of a block, M = 3 L keys, H heads, K head s
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -41,30 +40,28 @@ def worth_a_band(length: int, window: int) -> bool:
 def make_band(packed: Packed, tokens: int, window: int) -> Band:
     """The blocks of the first tokens. What fills the last block up sees itself, so that no query is left without a key."""
     block = block_size(window)
-    text_NL = _blocks(packed.text_numbers()[:tokens], block, fill=-1)
-    column_NL = _blocks(packed.columns_T[:tokens], block, fill=0)
-    text_NM, column_NM = _beside(text_NL, fill=-2), _beside(column_NL, fill=0)
-    near_NLM = (column_NL[:, :, None] - column_NM[:, None, :]).abs() <= window
-    return Band(tokens, block, (near_NLM & (text_NL[:, :, None] == text_NM[:, None, :]))[:, None])
+    text_T, column_T = _filled(packed.text_numbers()[:tokens], block, fill=-1), _filled(packed.columns_T[:tokens], block, fill=0)
+    near_NLM = (column_T.view(-1, block, 1) - _beside(column_T, block, fill=0)[:, None]).abs() <= window
+    same_NLM = text_T.view(-1, block, 1) == _beside(text_T, block, fill=-2)[:, None]
+    return Band(tokens, block, (near_NLM & same_NLM)[:, None])
 
 
 def attend_in_band(qkv_T3HK: Tensor, band: Band, *, dropout: float) -> Tensor:
     """Each token's mixture of the values near it, (tokens, heads, head size)."""
     tokens, _, heads, size = qkv_T3HK.shape
-    q_NLHK, k_NLHK, v_NLHK = _blocks(qkv_T3HK, band.block, fill=0).unbind(2)
-    k_NHMK, v_NHMK = _beside(k_NLHK, fill=0).transpose(1, 2), _beside(v_NLHK, fill=0).transpose(1, 2)
-    mixed_NHLK = attend(q_NLHK.transpose(1, 2), k_NHMK, v_NHMK, band.mask_N1LM, dropout=dropout)
+    filled_T3HK = _filled(qkv_T3HK, band.block, fill=0)
+    q_NHLK = filled_T3HK[:, 0].view(-1, band.block, heads, size).transpose(1, 2)
+    k_NHMK, v_NHMK = _beside(filled_T3HK[:, 1:], band.block, fill=0).transpose(-1, -2).unbind(1)
+    mixed_NHLK = attend(q_NHLK, k_NHMK, v_NHMK, band.mask_N1LM, dropout=dropout)
     return mixed_NHLK.transpose(1, 2).reshape(-1, heads, size)[:tokens]
 
 
-def _blocks(values_T: Tensor, block: int, *, fill: int) -> Tensor:
-    """(tokens, …) as (blocks, block, …), the last block filled up."""
-    missing = -len(values_T) % block
-    whole = F.pad(values_T, (0, 0) * (values_T.dim() - 1) + (0, missing), value=fill)
-    return whole.view(-1, block, *values_T.shape[1:])
+def _filled(values_T: Tensor, block: int, *, fill: int) -> Tensor:
+    """The tokens up to a whole number of blocks."""
+    return F.pad(values_T, (0, 0) * (values_T.dim() - 1) + (0, -len(values_T) % block), value=fill)
 
 
-def _beside(blocks_NL: Tensor, *, fill: int) -> Tensor:
-    """Each block with the one before and the one after it, (blocks, 3 * block, …)."""
-    around = F.pad(blocks_NL, (0, 0) * (blocks_NL.dim() - 1) + (1, 1), value=fill)
-    return torch.cat([around[:-2], around[1:-1], around[2:]], dim=1)
+def _beside(values_T: Tensor, block: int, *, fill: int) -> Tensor:
+    """Each block with the one before and the one after it, (blocks, …, 3 * block): the same memory, seen three times."""
+    around_T = F.pad(values_T, (0, 0) * (values_T.dim() - 1) + (block, block), value=fill)
+    return around_T.unfold(0, 3 * block, block)

@@ -4,9 +4,11 @@ Shapes: T tokens, H heads, K head size, F = K / 2 frequencies.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,32 @@ def rotary_table(theta: float, positions_T: Tensor, *, head_size: int) -> Rotary
 
 def rotate(qkv_T3HK: Tensor, table: RotaryTable) -> Tensor:
     """The same with queries and keys turned; the first half of the channels turns with the second."""
+    turned_T3HK = _Rotation.apply(qkv_T3HK, table.cos_T11F, table.sin_T11F)
+    assert isinstance(turned_T3HK, Tensor)
+    return turned_T3HK
+
+
+class _Rotation(torch.autograd.Function):
+    """Written into one new tensor; the way back is a turn by the opposite angle, so nothing but the table is kept."""
+
+    @staticmethod
+    def forward(ctx: Any, qkv_T3HK: Tensor, cos_T11F: Tensor, sin_T11F: Tensor) -> Tensor:
+        ctx.save_for_backward(cos_T11F, sin_T11F)
+        return _turned(qkv_T3HK, cos_T11F, sin_T11F)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_turned_T3HK: Tensor) -> tuple[Tensor, None, None]:
+        cos_T11F, sin_T11F = ctx.saved_tensors
+        return _turned(d_turned_T3HK, cos_T11F, -sin_T11F), None, None
+
+
+def _turned(qkv_T3HK: Tensor, cos_T11F: Tensor, sin_T11F: Tensor) -> Tensor:
+    found_T3HK = torch.empty_like(qkv_T3HK)
+    found_T3HK[:, 2] = qkv_T3HK[:, 2]
     first, second = qkv_T3HK[:, :2].chunk(2, dim=-1)
-    turned = torch.cat(
-        [first * table.cos_T11F - second * table.sin_T11F, second * table.cos_T11F + first * table.sin_T11F], dim=-1
-    )
-    return torch.cat([turned.to(qkv_T3HK.dtype), qkv_T3HK[:, 2:]], dim=1)
+    cos_T11F, sin_T11F = cos_T11F.to(qkv_T3HK.dtype), sin_T11F.to(qkv_T3HK.dtype)
+    to_first, to_second = found_T3HK[:, :2].chunk(2, dim=-1)
+    torch.mul(first, cos_T11F, out=to_first).addcmul_(second, sin_T11F, value=-1)
+    torch.mul(second, cos_T11F, out=to_second).addcmul_(first, sin_T11F)
+    return found_T3HK
