@@ -540,3 +540,14 @@ def test_any_text_in_the_files_is_a_tokenizer_or_an_error_of_ours(tmp_path_facto
         (where / name).write_text(content, encoding="utf-8", errors="surrogatepass")
         with pytest.raises(TokenizerError):
             load(where)
+
+
+def test_a_whole_file_of_a_general_class_gets_no_tokens_of_its_familys_class(folder):
+    """CamembertTokenizer has tokens of its own, which a tokenizer.json without them was not made with."""
+    from tokenizers import Tokenizer as Backend
+    from tokenizers.models import WordLevel
+
+    whole = json.loads(Backend(WordLevel({"<unk>": 0, "fox": 1}, unk_token="<unk>")).to_str())
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>"}
+    place = folder(tokenizer__json=whole, tokenizer_config__json=settings, config__json={"model_type": "camembert"})
+    assert len(load(place)) == 2

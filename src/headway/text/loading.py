@@ -8,7 +8,7 @@ built from its vocabulary.
 import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from headway.families import family
 from headway.text.added import added_tokens, decoder_form
 from headway.text.building import build, check_special_tokens, set_template, settings_read
 from headway.text.components import changed, fault_in_parts, refuse_unread, settings_in
-from headway.text.forms import form_of, named
+from headway.text.forms import GENERIC, form_of, named
 from headway.text.traits import Traits, check_kinds
 
 VOCABULARY_FILES = (
@@ -113,6 +113,8 @@ def _from_json(sources: _Sources) -> tuple[Backend, Traits]:
     _warn_of_contradiction(backend, sources)
     backend = changed(backend, sources.changes)
     form = named(sources.class_name) or sources.own
+    if form is not None and sources.class_name in GENERIC:  # the file has all the tokens there are; a family's class may add some
+        form = replace(form, additional_special_tokens=())
     roles = form.special_tokens if form is not None else {}
     roles = {role: token for role, token in roles.items() if backend.token_to_id(token) is not None}
     traits = Traits.from_file(sources.settings, roles=roles, max_positions=sources.max_positions, usual=form)
