@@ -1,10 +1,12 @@
 import json
 import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from headway.checkpoints.mapped import taken_over
 from headway.checkpoints.tensors import read_safetensors, write_safetensors
 from headway.errors import CheckpointError, WeightError
 
@@ -183,3 +185,47 @@ def test_random_damage_to_the_header_is_never_another_kind_of_error(tmp_path):
         except WeightError:
             errors += 1
     assert errors > 100
+
+
+@pytest.fixture
+def stored(tmp_path):
+    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "half": np.ones(5, np.float16)}
+    save_file(arrays, tmp_path / "x.safetensors")
+    return read_safetensors(tmp_path / "x.safetensors")
+
+
+def test_a_model_takes_the_memory_of_a_checkpoint_over_once(stored):
+    array = stored["a"]()
+    first, second = taken_over(array), taken_over(array)
+    third = taken_over(stored["a"]())
+    assert np.shares_memory(first, array)
+    assert not any(np.shares_memory(first, other) for other in (second, third))
+    assert not array.flags.writeable
+    first += 1
+    assert second.tolist() == third.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_what_a_model_changes_stays_in_the_process(tmp_path, stored):
+    before = (tmp_path / "x.safetensors").read_bytes()
+    taken_over(stored["a"]())[:] = 7
+    assert (tmp_path / "x.safetensors").read_bytes() == before
+    assert read_safetensors(tmp_path / "x.safetensors")["a"]()[1].tolist() == [3, 4, 5]
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_arrays_of_other_origin_are_copied(tmp_path, stored, freeze):
+    np.arange(3, dtype=np.float32).tofile(tmp_path / "plain")
+    others = [np.ones(3, np.float32), stored["half"](), np.arange(5.0), np.memmap(tmp_path / "plain", np.float32, mode="r")]
+    for array in others:
+        array.flags.writeable = not freeze and array.flags.writeable
+        taken = taken_over(array)
+        assert taken.flags.writeable
+        assert taken.dtype == np.float32
+        assert not np.shares_memory(taken, array)
+        np.testing.assert_array_equal(taken, array)
+
+
+def test_on_windows_arrays_are_copied_for_a_mapped_file_cannot_be_replaced_there(stored, monkeypatch):
+    array = stored["a"]()
+    monkeypatch.setattr("headway.checkpoints.mapped.os", SimpleNamespace(name="nt"))
+    assert not np.shares_memory(taken_over(array), array)

@@ -312,3 +312,19 @@ def test_loading_a_model_does_not_import_torchs_compiler(model_folder):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_models_of_one_folder_share_nothing_and_training_leaves_the_folder_alone(model_folder):
+    """A checkpoint's memory goes to the model without a copy; what it changes there is its own."""
+    folder = model_folder("sequence-classification")
+    before = (folder / "model.safetensors").read_bytes()
+    first, second = (CLASSIFIER.from_pretrained(folder) for _ in range(2))
+    kept = {name: weight.clone() for name, weight in second.named_parameters()}
+    with torch.no_grad():
+        for weight in first.parameters():
+            weight += 1
+    assert all(torch.equal(weight, kept[name]) for name, weight in second.named_parameters())
+    assert (folder / "model.safetensors").read_bytes() == before
+    first.save_pretrained(folder)
+    again = dict(CLASSIFIER.from_pretrained(folder).named_parameters())
+    assert all(torch.equal(again[name], weight) for name, weight in first.named_parameters())

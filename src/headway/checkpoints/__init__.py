@@ -3,6 +3,7 @@
 from headway.checkpoints.files import weight_files
 from headway.checkpoints.loading import Checkpoint, describe_new_weights, load_checkpoint, load_config
 from headway.checkpoints.location import locate, shipped_models
+from headway.checkpoints.mapped import taken_over
 from headway.checkpoints.pushing import push_folder
 from headway.checkpoints.saving import save_checkpoint
 
@@ -15,5 +16,6 @@ __all__ = [
     "push_folder",
     "save_checkpoint",
     "shipped_models",
+    "taken_over",
     "weight_files",
 ]

@@ -1,5 +1,6 @@
 """A file of weights mapped into memory, and the two things that can be wrong with one: damaged, or not what weights may hold."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,12 +45,31 @@ class MappedFile:
 def map_file(path: Path, *, form: str) -> MappedFile:
     """The file, mapped for reading; one that cannot be, or that stands for another, is an error."""
     try:
-        content = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
+        content = np.asarray(np.memmap(path, dtype=np.uint8, mode="c"))  # changes, if any, would stay in this process
     except (OSError, ValueError) as error:
         raise MappedFile(path, np.empty(0, np.uint8), form).damaged(f"it cannot be opened ({error})") from error
+    content.flags.writeable = False
     if content[: len(POINTER)].tobytes() == POINTER:
         raise WeightError(
             f"{path} is only Git's pointer to the weights, because its repository was cloned without Git LFS. "
             "Run `git lfs install` and `git lfs pull` in its folder."
         )
     return MappedFile(path, content, form)
+
+
+def taken_over(array: np.ndarray) -> np.ndarray:
+    """The same float32 numbers for a model to keep and to change: a checkpoint's memory where nobody took it before, else a copy.
+
+    A large model is then in memory once and at once. Its file is never changed, and may be replaced, but not be written into.
+    """
+    owner = array.base
+    while isinstance(owner, np.ndarray) and not isinstance(owner, np.memmap):
+        owner = owner.base
+    if isinstance(owner, np.memmap) and owner.mode == "c" and os.name != "nt":  # where a mapped file could not be replaced
+        taken = owner.__dict__.setdefault("taken", set())
+        if (place := array.__array_interface__["data"][0]) not in taken and array.dtype == np.float32:
+            taken.add(place)
+            array = array.view()
+            array.flags.writeable = True
+            return array
+    return np.array(array, dtype=np.float32)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from headway.checkpoints import taken_over
+
 
 @contextmanager
 def without_values() -> Iterator[None]:
@@ -38,8 +40,8 @@ def fill(
 ) -> None:
     """Put a value in the place of each parameter of a model that was made ``without_values``.
 
-    Arrays are copied once, since those of a checkpoint are read-only views of its file. What is not given is made anew: normal
-    with deviation ``std``, biases zero, norms one, and zeros for the padding token (Devlin et al., 2019, as Google published it).
+    Arrays of a checkpoint are taken over, others copied. What is not given is made anew: normal with deviation ``std``, biases
+    zero, norms one, and zeros for the padding token (Devlin et al., 2019, as Google published it).
     """
     dtype, device = dtype or torch.get_default_dtype(), device or torch.get_default_device()
     names = dict(model.named_parameters())
@@ -48,7 +50,7 @@ def fill(
         owner, _, leaf = name.rpartition(".")
         module = model.get_submodule(owner)
         if name in given:
-            value = torch.from_numpy(np.array(given[name], dtype=np.float32)).to(dtype=dtype, device=device)
+            value = torch.from_numpy(taken_over(given[name])).to(dtype=dtype, device=device)
         else:
             value = new_value(module, leaf, torch.empty(empty.shape, dtype=dtype, device=device), std=std)
         setattr(module, leaf, nn.Parameter(value))
