@@ -278,7 +278,7 @@ def main() -> None:
 
 def keep(worst: Worst, cosines: Mapping[str, float]) -> None:
     """The numbers as the documentation reads them."""
-    whats = [(client, kind) for client in COLUMNS for kind in KINDS if (client, kind) != ("OpenVINO", "text")]
+    asked = [(client, kind) for client in COLUMNS for kind in KINDS if (client, kind) != ("OpenVINO", "text")]
     families = list(dict.fromkeys(family for family, _ in worst.found))
     versions = {package.__name__: package.__version__ for package in (openvino, transformers)}
     write_result(
@@ -286,8 +286,8 @@ def keep(worst: Worst, cosines: Mapping[str, float]) -> None:
         {
             "title": "The largest difference that other runtimes have, and in brackets the number of models",
             "command": "python benchmarks/clients.py",
-            "columns": ["family", *(f"{client}, {KINDS[kind]}" for client, kind in whats)],
-            "rows": [[family, *(worst.cell(family, f"{client} {kind}") for client, kind in whats)] for family in families],
+            "columns": ["family", *(f"{client}, {KINDS[kind]}" for client, kind in asked)],
+            "rows": [[family, *(worst.cell(family, f"{client} {kind}") for client, kind in asked)] for family in families],
             "minilm_least_cosine": cosines,
             "client_versions": versions,
         },

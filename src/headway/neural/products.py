@@ -9,7 +9,7 @@ from torch import Tensor
 
 from headway.neural.packing import Packed
 
-VARLEN_SINCE = (2, 13)
+VARLEN_SINCE = "2.13"
 """The first torch whose kernel for texts end to end is known here to have windows and gradients."""
 
 
