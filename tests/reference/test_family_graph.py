@@ -20,6 +20,7 @@ from reference.family_cases import (
     saved_folder,
 )
 
+POOLED = ("sequence-classification", "multiple-choice", "next-sentence")
 EVERY = pytest.mark.parametrize("combination", COMBINATIONS, ids=str)
 
 
@@ -52,6 +53,11 @@ def run(model, arrays):
     return Session(model, threads=1).run(**arrays)
 
 
+def sizes(entry):
+    """The dimensions of an input or output: names for what varies."""
+    return [size.dim_param or size.dim_value for size in entry.type.tensor_type.shape.dim]
+
+
 def in_rows(arrays):
     """Multiple choice as our graphs read it: each choice is a text."""
     return {name: array.reshape(-1, array.shape[-1]) for name, array in arrays.items()}
@@ -65,6 +71,29 @@ def texts(combination):
         TokenSequence(ids[:length].tolist(), kinds[:length].tolist())
         for ids, kinds, length in zip(rows["input_ids"], types, lengths, strict=True)
     ]
+
+
+@EVERY
+def test_inputs_are_those_that_the_model_reads_and_vary_in_both_dimensions(combination):
+    made = onnx.load_from_string(graph(combination)).graph
+    types = checkpoint(combination).architecture.encoder.embeddings.token_types
+    assert [entry.name for entry in made.input] == ["input_ids", "attention_mask", *["token_type_ids"][: bool(types)]]
+    assert all(sizes(entry) == ["batch", "sequence"] for entry in made.input)
+    assert {entry.name for entry in made.output} == expected(combination).keys()
+    for entry in made.output:
+        of_tokens = expected(combination)[entry.name].shape[:2] == given(combination)["attention_mask"].shape
+        assert sizes(entry)[:2] == ["batch", "sequence"] if of_tokens else sizes(entry)[0] == "batch"
+
+
+@pytest.mark.parametrize("combination", [found for found in COMBINATIONS if found.head in POOLED], ids=str)
+def test_only_the_first_token_passes_the_last_layer_where_nothing_else_is_read(combination):
+    architecture = checkpoint(combination).architecture
+    made = onnx.load_from_string(graph(combination))
+    name = f"layers.{architecture.encoder.steps[-1]}.feed_forward.down.weight"
+    *_, last = (node.output[0] for node in made.graph.node if node.op_type == "MatMul" and node.input[1] == name)
+    made.graph.output.append(onnx.helper.make_tensor_value_info(last, onnx.TensorProto.FLOAT, None))
+    found = run(made.SerializeToString(), in_rows(given(combination)))[last]
+    assert (found.shape[1] == 1) == (architecture.pooler.pooling == "first")
 
 
 @EVERY

@@ -38,7 +38,7 @@ class GraphWriter:
     def constant(self, name: str, values: np.ndarray) -> str:
         """A constant by this name; the same name again is the same constant."""
         if name not in self._constants:
-            self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
+            self._constants[name] = numpy_helper.from_array(np.asarray(values, order="C"), name)
         return name
 
     def integers(self, *values: int) -> str:
