@@ -104,6 +104,9 @@ def test_a_model_of_two_files_is_described_without_weights_and_tokenizer(capsys,
     assert found["tokenizer"] == "none here"
     (model / "model_int8.onnx").touch()
     assert facts(capsys, model)["weights"] == "model_int8.onnx"
+    (model / "onnx").mkdir()
+    (model / "onnx" / "model.onnx").touch()
+    assert facts(capsys, model)["weights"] == "model_int8.onnx, onnx/model.onnx"
 
 
 def test_a_damaged_tokenizer_shows_and_the_rest_is_still_told(capsys, model):

@@ -13,7 +13,7 @@ from headway.settings.inspection import InfoSettings
 
 PACKAGES = ("numpy", "onnxruntime", "onnx", "tokenizers", "safetensors", "huggingface_hub", "torch")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")  # what decides how fast products are
-WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "*.onnx")
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "*.onnx", "onnx/*.onnx")
 
 
 def run(settings: InfoSettings) -> None:
@@ -90,7 +90,7 @@ def _shown(value: Any, *, indent: int) -> str:
 def _weights(folder: Path) -> str:
     from headway.checkpoints import describe_new_weights, load_checkpoint, weight_files
 
-    names = sorted({path.name for pattern in WEIGHTS for path in folder.glob(pattern)})
+    names = sorted({path.relative_to(folder).as_posix() for pattern in WEIGHTS for path in folder.glob(pattern)})
     if not weight_files(folder):
         return ", ".join(names) or "none here"
     return f"{', '.join(names)}; {describe_new_weights(load_checkpoint(folder)) or 'all there'}"
