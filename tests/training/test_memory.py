@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from headway.training.memory import keep_freed_memory
+
 FAULTS = """
 import resource
 import sys
@@ -59,7 +61,5 @@ def run(how):
 
 
 def test_other_systems_are_left_alone(monkeypatch):
-    from headway.training.memory import keep_freed_memory
-
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not keep_freed_memory()
