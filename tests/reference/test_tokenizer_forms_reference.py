@@ -14,7 +14,8 @@ from transformers import AddedToken, PreTrainedTokenizerFast
 from transformers import AutoTokenizer as TheirAutoTokenizer
 
 from headway.families import family
-from headway.text import AutoTokenizer, Tokenizer, train_wordpiece
+from headway.text import AutoTokenizer, Tokenizer, cutting, train_wordpiece
+from headway.text.cutting import splits_at_spaces
 from reference.hard_texts import HARD
 
 # Their warning that bytes of unknown text are lost, which holds for ours too where byte_fallback is not asked for.
@@ -267,3 +268,31 @@ def test_published_vocabularies_become_the_same_tokenizers(data_folder, tmp_path
     assert (len(ours), ours.special_tokens_map) == (len(theirs), theirs.special_tokens_map)
     assert_same_calls(ours, theirs, [*HARD, *lines])
     assert ours("Hello world").input_ids == {"roberta-base": [0, 31414, 232, 2], "deberta-v3": [1, 5365, 447, 2]}[name]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_windows_of_long_texts_are_the_same(folders, name):
+    ours, theirs = AutoTokenizer.from_pretrained(folders(name)), TheirAutoTokenizer.from_pretrained(folders(name))
+    options = {"truncation": "only_second", "max_length": 37, "stride": 11, "padding": "max_length"}
+    options |= {"return_offsets_mapping": True, "return_overflowing_tokens": True, "return_special_tokens_mask": True}
+    questions = [PLAIN[:9]] * len(HARD)
+    found, expected = ours(questions, HARD, **options), theirs(questions, HARD, **options)
+    assert dict(found) == dict(expected)
+    assert len(found.input_ids) > len(HARD)
+    assert [found.sequence_ids(at) for at in range(len(found.input_ids))] == [
+        expected.sequence_ids(at) for at in range(len(found.input_ids))
+    ]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_beginning_of_a_long_text_gives_the_tokens_of_the_whole(folders, name, monkeypatch):
+    ours = AutoTokenizer.from_pretrained(folders(name))
+    assert splits_at_spaces(ours.backend)
+    short = [text for text in HARD if len(text) < 150]
+    texts = [" ".join(short[at:] + short[:at]) for at in range(0, len(short), 5)]
+    for arguments in ([texts], [texts, texts[::-1]]):
+        options = {"truncation": True, "max_length": 101, "return_offsets_mapping": True}
+        monkeypatch.setattr(cutting, "CHARACTERS_PER_TOKEN", 10**6)
+        whole = ours(*arguments, **options)
+        monkeypatch.setattr(cutting, "CHARACTERS_PER_TOKEN", 1)
+        assert ours(*arguments, **options) == whole
