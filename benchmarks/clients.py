@@ -12,6 +12,7 @@ Headway's own in INT8, root mean squares divided: kernels differ in what they ma
 """
 
 import argparse
+import importlib.metadata
 import importlib.util
 import json
 import shutil
@@ -280,7 +281,8 @@ def keep(worst: Worst, cosines: Mapping[str, float]) -> None:
     """The numbers as the documentation reads them."""
     asked = [(client, kind) for client in COLUMNS for kind in KINDS if (client, kind) != ("OpenVINO", "text")]
     families = list(dict.fromkeys(family for family, _ in worst.found))
-    versions = {package.__name__: package.__version__ for package in (openvino, transformers)}
+    versions = {package: importlib.metadata.version(package) for package in ("optimum", "optimum-onnx", "openvino")}
+    javascript = json.loads((JAVASCRIPT / "package.json").read_text(encoding="utf-8"))["dependencies"]
     write_result(
         "clients",
         {
@@ -289,7 +291,7 @@ def keep(worst: Worst, cosines: Mapping[str, float]) -> None:
             "columns": ["family", *(f"{client}, {KINDS[kind]}" for client, kind in asked)],
             "rows": [[family, *(worst.cell(family, f"{client} {kind}") for client, kind in asked)] for family in families],
             "minilm_least_cosine": cosines,
-            "client_versions": versions,
+            "client_versions": versions | javascript,
         },
     )
 

@@ -139,10 +139,10 @@ def test_a_configuration_or_a_tokenizer_is_had_without_the_weights(hub, client, 
     assert hub.downloads() == ["tokenizer.json", "vocab.txt"]
 
 
-def test_a_revision_is_another_snapshot(client, tmp_path):
-    assert client("locate", "owner/tiny", revision="v1", cache_dir=tmp_path, files="config").endswith(
-        f"snapshots/{COMMITS['v1']}"
-    )
+@pytest.mark.parametrize("revision", ["v1", COMMITS["v1"]])
+def test_a_revision_is_another_snapshot(client, tmp_path, revision):
+    found = client("locate", "owner/tiny", revision=revision, cache_dir=tmp_path, files="config")
+    assert found.endswith(f"snapshots/{COMMITS['v1']}")
 
 
 def test_a_token_goes_with_the_request_and_headway_says_who_asks(hub, client, tmp_path):

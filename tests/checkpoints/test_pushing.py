@@ -61,6 +61,11 @@ def test_what_was_pushed_is_loaded_from_there(hub, client, folder, tmp_path):
     assert client("load_checkpoint", "owner/mine", cache_dir=tmp_path / "cache") == client("load_checkpoint", folder)
 
 
+def test_a_name_alone_is_a_repository_of_whoever_pushes(hub, client, folder):
+    assert "/owner/mine/commit/" in client("push_folder", folder, "mine", token=TOKEN)
+    assert "model.safetensors" in hub.repositories["owner/mine"]
+
+
 def test_a_repository_may_be_private_and_have_a_message(hub, client, folder):
     client("push_folder", folder, "owner/mine", token=TOKEN, private=True, commit_message="Better")
     assert is_private(posted(hub, "create")[0])
