@@ -100,6 +100,15 @@ def test_tokens_may_be_added_before_training_goes_on(trained, tmp_path):
     assert pipeline("text-classification", again)("a dreadful film")[0]["score"] > 0
 
 
+def test_a_model_that_was_resized_for_more_tokens_takes_them(trained, tmp_path):
+    tokenizer, model = AutoTokenizer.from_pretrained(trained), AutoModelForSequenceClassification.from_pretrained(trained)
+    tokenizer.add_tokens(["dreadful", "delightful"])
+    model.resize_token_embeddings(len(tokenizer))
+    for saved in (model, tokenizer):
+        saved.save_pretrained(tmp_path / "larger")
+    assert pipeline("text-classification", tmp_path / "larger")("a dreadful film")[0]["score"] > 0
+
+
 def test_the_note_can_be_taken_away_to_train_anew_with_another_tokenizer(trained, another, tmp_path):
     model = AutoModelForSequenceClassification.from_pretrained(trained)
     model.config = model.config.replace(headway_tokenizer=None)
