@@ -3,10 +3,13 @@
 import pytest
 import torch
 
+from headway.core.batching import TokenSequence
 from headway.errors import InputError
 from headway.families import family
 from headway.neural.auto import build_model
 from headway.neural.border import pack_padded
+from headway.neural.embeddings import counted_position_ids, position_ids
+from headway.neural.packing import pack
 from reference.family_cases import BERT_SIZES, ROBERTA_SIZES
 
 ONES = torch.ones(2, 3, dtype=torch.long)
@@ -65,6 +68,18 @@ def test_roberta_counts_positions_that_are_no_padding_whether_seen_or_not():
     assert packed.position_ids_T.tolist() == [2, 1, 4]
     assert padding.place_T.tolist() == [1, 3, 4]
     assert (packed.lengths, packed.extents, packed.columns_T.tolist()) == ((3,), (4,), [1, 3, 4])
+
+
+def test_packed_texts_count_positions_as_padded_ones():
+    """Padding inside of a text has padding's own position and is not counted."""
+    rows = [[9, 1, 9, 9], [1, 9], [9, 9, 1]]
+    positions = make(kind="roberta", sizes=ROBERTA_SIZES).embeddings.parts.positions
+    packed = pack([TokenSequence(row) for row in rows])
+    assert position_ids(positions, packed).tolist() == [2, 1, 3, 4, 2, 3, 1, 1, 2]
+    for row in rows:
+        assert counted_position_ids(torch.tensor([row]), 1).tolist() == [
+            position_ids(positions, pack([TokenSequence(row)])).tolist()
+        ]
 
 
 def test_the_longest_span_comes_first_and_each_text_finds_its_place_again():

@@ -1,5 +1,7 @@
 """Modules, packing and the padded border on their own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from headway.families import family
 from headway.neural import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
 from headway.neural.auto import build_model
 from headway.neural.groups import group_texts
+from headway.neural.model import EncoderModel
 from headway.neural.packing import pack
 
 
@@ -37,6 +40,31 @@ def test_texts_of_like_length_share_a_group_and_equal_ones_need_no_padding():
         ((10, 8, 8), 10, False),
         ((3, 3), 3, True),
     ]
+
+
+def test_steps_that_share_a_layer_run_it_again(tiny_config):
+    """Two layers in the order second, first, second."""
+    whole = family("bert").architecture(tiny_config, "base")
+    encoder = replace(whole.encoder, layers=whole.encoder.layers[:2], order=(1, 0, 1))
+    torch.manual_seed(0)
+    shared = EncoderModel(tiny_config, replace(whole, encoder=encoder), "base").eval()
+    written_out = EncoderModel(tiny_config, whole, "base").eval()
+    weights = shared.state_dict()
+    for step, layer in enumerate(encoder.steps):
+        prefix = f"layers.{layer}."
+        weights |= {
+            f"layers.{step}.{name.removeprefix(prefix)}": value
+            for name, value in shared.state_dict().items()
+            if name.startswith(prefix)
+        }
+    written_out.load_state_dict(weights)
+    packed = pack([TokenSequence([7, 8, 9]), TokenSequence([5])])
+    found = shared.run(packed, wants_weights=True, wants_hidden=True)
+    assert torch.allclose(found.states_TD, written_out.encode(packed), atol=1e-5)
+    assert len(found.hidden) == 4
+    assert len(found.weights) == 3
+    found.states_TD.sum().backward()
+    assert shared.layers[1].attention.out.weight.grad is not None
 
 
 def test_changing_one_text_of_a_batch_changes_no_other(tiny_config):
