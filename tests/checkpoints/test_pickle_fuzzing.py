@@ -58,7 +58,7 @@ edits = st.lists(
 
 
 @pytest.mark.parametrize("form", ["zip", "stream"])
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(changes=edits, cut=st.one_of(st.just(1.0), st.floats(0, 1)))
 def test_an_honest_file_with_changed_bytes_is_read_or_refused(whole, form, changes, cut):
     files, path = whole
@@ -70,12 +70,12 @@ def test_an_honest_file_with_changed_bytes_is_read_or_refused(whole, form, chang
 
 
 def test_each_byte_of_a_stream_may_be_any_other_kind_of_byte(whole):
-    """All instructions, the lengths, the names: three bytes at every place."""
+    """All instructions, the lengths, the names: two bytes at every place."""
     files, path = whole
     read = [
         read_all(path, files["stream"][:place] + bytes([byte]) + files["stream"][place + 1 :])
         for place in range(len(files["stream"]))
-        for byte in (0x00, 0x2E, 0xFF)
+        for byte in (0x2E, 0xFF)
     ]
     assert 0 < sum(read) < len(read)
 
@@ -124,14 +124,14 @@ entries = st.builds(
 pieces = st.lists(st.one_of(instructions, entries, tensors, storage), max_size=12).map(b"".join)
 
 
-@settings(max_examples=600)
+@settings(max_examples=350)
 @given(body=st.one_of(pieces, st.lists(entries, max_size=3).map(lambda found: b"}(" + b"".join(found) + b"u")))
 def test_any_sequence_of_known_instructions_is_read_or_refused(assemble, whole, body):
     path = assemble.zip(whole[1], b"\x80\x02" + body + b".", {"0": b"\0" * 24, "1": b"\1" * 7})
     read_all(path, path.read_bytes())
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(content=st.binary(max_size=200), start=st.sampled_from([b"", b"\x80\x02", b"PK\3\4", b"PK\5\6" + b"\0" * 18]))
 def test_any_bytes_are_refused(whole, content, start):
     assert not read_all(whole[1], start + content)

@@ -214,6 +214,13 @@ def test_a_dictionary_of_python_2_has_its_entries_given_along(tmp_path, assemble
     np.testing.assert_array_equal(torch.load(path, weights_only=True)["a"].numpy(), numbers)
 
 
+def test_sizes_may_be_of_torch_s_own_kind(tmp_path, assemble):
+    size = assemble.name("torch", "Size") + assemble.numbers((2, 3)) + b"\x85R"
+    tensor = assemble.tensor(assemble.storage("0", 6), (2, 3), (3, 1)).replace(assemble.numbers((2, 3)), size, 1)
+    path = assemble.zip(tmp_path / "x.bin", assemble.table({"a": tensor}), {"0": np.arange(6, dtype=np.float32).tobytes()})
+    assert same_as_torch(path)["a"].shape == (2, 3)
+
+
 def test_a_part_of_a_storage_is_found_as_torch_finds_it(tmp_path, assemble):
     numbers = np.arange(11, dtype=np.float32)
     view = b"(" + assemble.text("part") + assemble.number(3) + assemble.number(5) + b"t"
