@@ -69,7 +69,7 @@ class PackedAttention(nn.Module):
             qkv_T3HK = qkv_T3HK[banded:]
         if sight.groups:
             found.append(_by_group(lambda *qkvm: (attend(*qkvm, dropout=dropout), None), qkv_T3HK, sight)[0])
-        return torch.cat(found), ()
+        return _end_to_end(found), ()
 
     def _disentangled(self, parts: Disentangled, qkv_T3HK: Tensor, context: Context, dropout: float) -> tuple[Tensor, Weights]:
         scale = (qkv_T3HK.shape[-1] * (1 + len(parts.terms))) ** -0.5
@@ -99,15 +99,15 @@ class PackedAttention(nn.Module):
         if not parts.shared:
             keys_PD = self.position_key(table_PD) if has_keys else None
             return keys_PD, self.position_query(table_PD) if has_queries else None
-        if (
-            type(self.qkv) is nn.Linear and self.parts.bias != "query-value"
-        ):  # values are of no use here: without their rows it takes two thirds of the time
-            both = 2 * table_PD.shape[1]
-            rows_PE = F.linear(table_PD, self.qkv.weight[:both], None if self.qkv.bias is None else self.qkv.bias[:both])
-        else:
-            rows_PE = self._mapped(table_PD)
-        queries_PD, keys_PD = rows_PE.split(table_PD.shape[1], dim=-1)[:2]
+        queries_PD, keys_PD = self._queries_and_keys(table_PD).split(table_PD.shape[1], dim=-1)[:2]
         return keys_PD if has_keys else None, queries_PD if has_queries else None
+
+    def _queries_and_keys(self, table_PD: Tensor) -> Tensor:
+        """The layer's own maps of the table, without the values, which nobody reads, where that can be had."""
+        if type(self.qkv) is not nn.Linear or self.parts.bias == "query-value":
+            return self._mapped(table_PD)
+        both = 2 * table_PD.shape[1]
+        return F.linear(table_PD, self.qkv.weight[:both], None if self.qkv.bias is None else self.qkv.bias[:both])
 
     def _mapped(self, states_TD: Tensor) -> Tensor:
         """Queries, keys and values, (tokens, three times hidden). The module is called, so that adapters in its place count."""
@@ -129,4 +129,8 @@ def _by_group(product: Product, qkv_T3HK: Tensor, sight: Sight) -> tuple[Tensor,
         mixed_NHLK, weights_NHLL = product(q_NHLK, k_NHLK, v_NHLK, mask)
         found.append(group.unpadded(mixed_NHLK.transpose(1, 2).flatten(0, 1)))
         weights += [] if weights_NHLL is None else [weights_NHLL]
-    return torch.cat(found), tuple(weights)
+    return _end_to_end(found), tuple(weights)
+
+
+def _end_to_end(found: list[Tensor]) -> Tensor:
+    return torch.cat(found) if len(found) > 1 else found[0]
