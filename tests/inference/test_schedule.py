@@ -52,23 +52,33 @@ class FakeEngine:
 
 
 class FakeTask:
-    """Reads the number n as 1 + n % 5 tokens, all of them n. Negative numbers cannot be read, multiples of 1000 not answered."""
+    """Reads the number n as 1 + n % 5 tokens, all of them n. Negative numbers cannot be read, multiples of 1000 not answered.
+
+    A list of numbers is read as one sequence for each, of which 13 cannot be kept.
+    """
 
     def __init__(self):
         self.encoded_at_once = []
 
     def encode(self, items):
         self.encoded_at_once.append(len(items))
-        for item in items:
+        rows = [item if isinstance(item, list) else [item] for item in items]
+        for item in (item for row in rows for item in row):
             if item < 0:
                 raise InputError(f"{item} is negative. Use its magnitude.")
-        return [Encoded(TokenSequence([item] * (1 + item % 5))) for item in items]
+        return [Encoded(tuple(TokenSequence([item] * (1 + item % 5)) for item in row), dropped=len(row) - 1) for row in rows]
 
-    def decode(self, outputs, encoded):
+    def reduce(self, outputs, encoded, *, part):
         found = int(outputs["logits"][0])
-        if found and found % 1000 == 0:
-            raise InputError(f"{found} has no answer.")
-        return f"answer {found}"
+        assert encoded.sequences[part].ids[0] == found
+        if found == 13 and len(encoded.sequences) > 1:
+            raise InputError("13 cannot be kept.")
+        return found
+
+    def decode(self, parts, encoded):
+        if any(found and found % 1000 == 0 for found in parts):
+            raise InputError(f"{parts[0]} has no answer.")
+        return "answer " + " ".join(map(str, parts))
 
     def present(self, answers, call):
         return answers
@@ -255,3 +265,27 @@ def test_all_inputs_of_a_window_are_encoded_at_once_where_all_can_be_read():
     task = FakeTask()
     list(stream(list(range(1, 501)), task, FakeEngine()))
     assert task.encoded_at_once == [500]
+
+
+@pytest.mark.parametrize(
+    "items", [[[3]], [[], 4, [5, 6]], [[3, 4, 8], 7, [], [1, 2]], [[n, n + 1, n + 2] for n in range(14, 700)]]
+)
+def test_an_input_of_several_sequences_is_answered_from_all_of_them(items):
+    rows = [item if isinstance(item, list) else [item] for item in items]
+    found = list(stream(items, FakeTask(), FakeEngine()))
+    assert [one.answer for one in found] == ["answer " + " ".join(map(str, row)) for row in rows]
+    assert [one.tokens for one in found] == [sum(1 + item % 5 for item in row) for row in rows]
+    assert [one.dropped for one in found] == [len(row) - 1 for row in rows]
+
+
+def test_sequences_of_different_inputs_share_batches():
+    engine = FakeEngine(token_budget=10, workers=1)
+    assert answers([[1, 4], [6, 9]], engine) == ["answer 1 4", "answer 6 9"]
+    assert engine.batches == [[5, 5], [2, 2]]
+
+
+def test_an_error_in_one_of_several_sequences_is_that_inputs():
+    found = list(places([[1, 13], 2, [3, 1000], [5, 6]], FakeTask(), FakeEngine()))
+    assert [str(one) if isinstance(one, InputError) else one.answer for one in found] == [
+        "13 cannot be kept.", "answer 2", "3 has no answer.", "answer 5 6",
+    ]  # fmt: skip

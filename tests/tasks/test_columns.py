@@ -1,7 +1,7 @@
 import pytest
 
 from headway.errors import DataError
-from headway.tasks.columns import Columns, TextColumns, find_columns, find_text_columns
+from headway.tasks.columns import SINGLE_TEXTS, TEXTS, Columns, TableForm, find_columns
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,11 @@ def test_named_columns_win_over_usual_names():
 
 
 def test_a_text_named_alone_is_taken_alone():
-    assert find_text_columns(["premise", "hypothesis"], text="hypothesis") == TextColumns("hypothesis")
+    assert TEXTS.find(["premise", "hypothesis"], {"text": "hypothesis"}) == {"text": "hypothesis"}
 
 
 def test_a_pair_named_alone_finds_another_text():
-    assert find_text_columns(["text", "answer"], text_pair="answer") == TextColumns("text", "answer")
+    assert TEXTS.find(["text", "answer"], {"text_pair": "answer"}) == {"text": "text", "text_pair": "answer"}
 
 
 def test_the_label_column_is_never_the_text():
@@ -51,3 +51,27 @@ def test_the_label_column_is_never_the_text():
 def test_a_missing_column_is_named_beside_those_that_are_there(names, named, message):
     with pytest.raises(DataError, match=message):
         find_columns(names, **named)
+
+
+QUESTIONS = TableForm(
+    roles={"question": ("question", "query"), "context": ("context", "passage"), "id": ("id",)}, optional={"id"}
+)
+
+
+def test_a_task_can_read_roles_of_its_own():
+    assert QUESTIONS.find(["passage", "query", "note"]) == {"question": "query", "context": "passage"}
+    assert QUESTIONS.find(["id", "context", "q"], {"question": "q"}) == {"question": "q", "context": "context"}
+    assert QUESTIONS.find(["context", "question", "id"]) == {"question": "question", "context": "context", "id": "id"}
+    with pytest.raises(DataError, match=r"no context column: none of context, passage is among the columns question"):
+        QUESTIONS.find(["question"])
+
+
+def test_a_role_that_a_task_does_not_read_lists_those_that_it_does():
+    with pytest.raises(DataError, match=r"'label' is nothing that this task reads; it reads text. Name one of these"):
+        SINGLE_TEXTS.find(["text", "label"], {"label": "label"})
+
+
+def test_cells_become_a_text_or_a_pair():
+    assert TEXTS.item({"text": "a"}) == "a"
+    assert TEXTS.item({"text": "a", "text_pair": "b"}) == {"text": "a", "text_pair": "b"}
+    assert QUESTIONS.item({"question": "a", "context": "b"}) == {"question": "a", "context": "b"}

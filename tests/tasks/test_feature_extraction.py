@@ -23,7 +23,8 @@ def prepared(tokenizer, name="feature-extraction", *, folder=None, **options):
 
 
 def features(tokenizer, name="feature-extraction", **options):
-    return prepared(tokenizer, name, **options).decode({"last_hidden_state": STATES}, Encoded(TokenSequence([2, 7, 3])))
+    ready, encoded = prepared(tokenizer, name, **options), Encoded((TokenSequence([2, 7, 3]),))
+    return ready.decode([ready.reduce({"last_hidden_state": STATES}, encoded, part=0)], encoded)
 
 
 def side_files(folder, *modules, **files):
@@ -113,9 +114,9 @@ def test_length_prompt_and_case_of_the_folder_are_used(tiny_tokenizer, tmp_path)
         config_sentence_transformers={"prompts": {"query": "we love "}, "default_prompt_name": "query"},
     )
     (encoded,) = prepared(tiny_tokenizer, "sentence-embeddings", folder=folder).encode(["A FILM a film"])
-    assert tiny_tokenizer.decode(list(encoded.tokens.ids)) == "[CLS] we love a film [SEP]"
+    assert tiny_tokenizer.decode(list(encoded.sequences[0].ids)) == "[CLS] we love a film [SEP]"
     (plain,) = prepared(tiny_tokenizer, folder=folder).encode(["A FILM a film"])
-    assert tiny_tokenizer.decode(list(plain.tokens.ids)) == "[CLS] a film a film [SEP]"
+    assert tiny_tokenizer.decode(list(plain.sequences[0].ids)) == "[CLS] a film a film [SEP]"
 
 
 def test_an_own_choice_of_normalize_wins_over_the_folder(tiny_tokenizer, tmp_path):
@@ -176,3 +177,24 @@ def test_one_text_is_answered_alone_and_a_list_with_a_list(tiny_tokenizer):
     ready = prepared(tiny_tokenizer)
     assert ready.present([[1.0]], Call("text")) == [1.0]
     assert ready.present([[1.0]], Call("list")) == [[1.0]]
+
+
+def test_windows_give_an_average_that_counts_tokens(tiny_tokenizer):
+    ready = prepared(tiny_tokenizer, pooling="cls", overflow="window")
+    encoded = Encoded((TokenSequence([2, 7, 3]), TokenSequence([2])))
+    parts = [
+        ready.reduce({"last_hidden_state": states}, encoded, part=place) for place, states in enumerate((STATES, STATES[1:2]))
+    ]
+    assert ready.decode(parts, encoded) == pytest.approx((3 * STATES[0] + STATES[1]) / 4)
+
+
+def test_windows_without_pooling_are_refused(tiny_tokenizer):
+    with pytest.raises(TaskError, match="overflow='window' joins the windows' vectors into one, but pooling='none'"):
+        prepared(tiny_tokenizer, overflow="window")
+
+
+def test_vectors_become_rows(tiny_tokenizer):
+    pooled, plain = prepared(tiny_tokenizer, pooling="mean"), prepared(tiny_tokenizer)
+    assert pooled.row([1.0, 2.0]) == {"embedding": [1.0, 2.0]}
+    assert plain.row([[[1.0, 2.0]]]) == {"features": [[1.0, 2.0]]}
+    assert [(column.name, column.depth) for column in (*pooled.columns, *plain.columns)] == [("embedding", 1), ("features", 2)]

@@ -30,7 +30,9 @@ def logits(tokenizer, length, **scores):
 def fill(tokenizer, text, *, scores, **options):
     ready = prepared(tokenizer, **options)
     (encoded,) = ready.encode([text])
-    return ready.decode({"logits": logits(tokenizer, len(encoded.tokens), **scores)}, encoded)
+    return ready.decode(
+        [ready.reduce({"logits": logits(tokenizer, len(encoded.sequences[0]), **scores)}, encoded, part=0)], encoded
+    )
 
 
 def test_the_likeliest_words_come_first_with_their_sentences(tiny_tokenizer):
@@ -99,7 +101,9 @@ def test_one_text_in_a_list_is_answered_as_that_text(tiny_tokenizer):
 def test_top_k_beyond_the_vocabulary_gives_all_of_it(tiny_tokenizer):
     ready = prepared(tiny_tokenizer, top_k=10_000)
     (encoded,) = ready.encode(["[MASK]"])
-    found = ready.decode({"logits": np.random.default_rng(0).normal(size=(3, len(tiny_tokenizer)))}, encoded)
+    found = ready.decode(
+        [ready.reduce({"logits": np.random.default_rng(0).normal(size=(3, len(tiny_tokenizer)))}, encoded, part=0)], encoded
+    )
     assert len(found) == len(tiny_tokenizer)
     assert sorted((one["score"] for one in found), reverse=True) == [one["score"] for one in found]
 
@@ -109,6 +113,13 @@ def test_a_model_with_more_entries_than_its_tokenizer_never_answers_with_one_tha
     (encoded,) = ready.encode(["[MASK]"])
     scores = np.zeros((3, len(tiny_tokenizer) + 27))
     scores[:, -1] = np.log(len(tiny_tokenizer) + 28)  # half of the probability
-    found = ready.decode({"logits": scores}, encoded)
+    found = ready.decode([ready.reduce({"logits": scores}, encoded, part=0)], encoded)
     assert len(found) == len(tiny_tokenizer)
     assert sum(one["score"] for one in found) == pytest.approx(len(tiny_tokenizer) / (2 * len(tiny_tokenizer) + 54), rel=0.01)
+
+
+def test_fillings_become_rows_with_a_list_for_each_mask(tiny_tokenizer):
+    ready, filling = prepared(tiny_tokenizer), {"score": 0.5, "token": 7, "token_str": "good", "sequence": "good"}
+    assert ready.row([filling]) == {"fillings": [[filling]]}
+    assert ready.row([[filling], [filling]]) == {"fillings": [[filling], [filling]]}
+    assert [(column.name, column.depth) for column in ready.columns] == [("fillings", 2)]

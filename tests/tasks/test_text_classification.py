@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from headway.core.batching import TokenSequence
-from headway.errors import DataError, InputError, TaskError
+from headway.errors import ConfigError, DataError, InputError, TaskError
 from headway.families import family
 from headway.tasks import Call, Columns, Encoded, ModelFacts, task
 
@@ -17,7 +17,8 @@ def prepared(tokenizer, *, config=None, **options):
 
 
 def answer(tokenizer, *, logits=LOGITS, config=None, **options):
-    return prepared(tokenizer, config=config, **options).decode({"logits": logits}, Encoded(TokenSequence([2, 3])))
+    ready, encoded = prepared(tokenizer, config=config, **options), Encoded((TokenSequence([2, 3]),))
+    return ready.decode([ready.reduce({"logits": logits}, encoded, part=0)], encoded)
 
 
 def test_the_best_label_comes_with_its_share(tiny_tokenizer):
@@ -69,32 +70,32 @@ def test_answers_nest_as_in_transformers(tiny_tokenizer, call, count, expected):
 
 def test_texts_and_pairs_may_stand_together(tiny_tokenizer):
     items = ["a film", {"text": "good", "text_pair": "bad"}, {"text": "this"}]
-    lone, pair, other = [found.tokens for found in prepared(tiny_tokenizer).encode(items)]
+    lone, pair, other = [found.sequences[0] for found in prepared(tiny_tokenizer).encode(items)]
     words = [tiny_tokenizer.convert_ids_to_tokens(list(tokens.ids)) for tokens in (lone, pair, other)]
     assert words == [["[CLS]", "a", "film", "[SEP]"], ["[CLS]", "good", "[SEP]", "bad", "[SEP]"], ["[CLS]", "this", "[SEP]"]]
     assert (lone.type_ids, pair.type_ids, other.type_ids) == (None, [0, 0, 0, 1, 1], None)
 
 
 def test_a_long_text_keeps_its_beginning(tiny_tokenizer):
-    tokens = prepared(tiny_tokenizer).encode(["a film " * 100])[0].tokens
+    tokens = prepared(tiny_tokenizer).encode(["a film " * 100])[0].sequences[0]
     assert tiny_tokenizer.decode(list(tokens.ids)) == "[CLS] " + "a film " * 4 + "a [SEP]"  # 11 positions
 
 
 def test_a_long_pair_loses_from_its_longer_text(tiny_tokenizer):
-    tokens = prepared(tiny_tokenizer).encode([{"text": "good bad", "text_pair": "film " * 100}])[0].tokens
+    tokens = prepared(tiny_tokenizer).encode([{"text": "good bad", "text_pair": "film " * 100}])[0].sequences[0]
     assert tiny_tokenizer.decode(list(tokens.ids)) == "[CLS] good bad [SEP] " + "film " * 6 + "[SEP]"
 
 
 def test_overflow_error_refuses_a_long_text_and_says_the_lengths(tiny_tokenizer):
     with pytest.raises(InputError, match='A text has 202 tokens, but the model reads at most 11, and overflow="error"'):
         prepared(tiny_tokenizer, overflow="error").encode(["good", "a film " * 100])
-    assert len(prepared(tiny_tokenizer, overflow="error").encode(["a film " * 4])[0].tokens) == 10
+    assert len(prepared(tiny_tokenizer, overflow="error").encode(["a film " * 4])[0].sequences[0]) == 10
 
 
 def test_max_length_may_be_less_than_the_models_limit_but_not_more(tiny_tokenizer):
     long = ["a film " * 100]
-    assert len(prepared(tiny_tokenizer, max_length=5).encode(long)[0].tokens) == 5
-    assert len(prepared(tiny_tokenizer, max_length=500).encode(long)[0].tokens) == 11
+    assert len(prepared(tiny_tokenizer, max_length=5).encode(long)[0].sequences[0]) == 5
+    assert len(prepared(tiny_tokenizer, max_length=500).encode(long)[0].sequences[0]) == 11
 
 
 def test_options_of_transformers_tokenizers_are_understood(tiny_tokenizer):
@@ -106,7 +107,9 @@ def test_options_of_transformers_tokenizers_are_understood(tiny_tokenizer):
     ("options", "message"),
     [
         pytest.param(
-            {"topk": 2}, r"text-classification has no option 'topk'. Its options are max_length, overflow, top_k", id="name"
+            {"topk": 2},
+            r"text-classification has no option 'topk'. Its options are max_length, overflow, stride, count_dropped, top_k",
+            id="name",
         ),
         pytest.param({"top_k": 0}, r"top_k is 0, but it counts answers", id="zero"),
         pytest.param({"top_k": "2"}, r"top_k is '2', but it counts answers", id="text"),
@@ -117,7 +120,7 @@ def test_options_of_transformers_tokenizers_are_understood(tiny_tokenizer):
         ),
         pytest.param(
             {"overflow": "windows"},
-            r"overflow is 'windows', which is no choice of this task's; known are truncate, error",
+            r"overflow is 'windows', which is no choice of this task's; known are truncate, window, error",
             id="overflow",
         ),
     ],
@@ -138,7 +141,7 @@ def test_rows_become_the_tokens_that_prediction_reads(tiny_tokenizer):
     examples = TASK.trainable().encode_rows(
         rows, Columns("sentence", "label"), tokenizer=tiny_tokenizer, labels=("bad", "good", "fine"), max_length=11
     )
-    predicted = [found.tokens for found in prepared(tiny_tokenizer).encode([row["sentence"] for row in rows])]
+    predicted = [found.sequences[0] for found in prepared(tiny_tokenizer).encode([row["sentence"] for row in rows])]
     assert [example.tokens for example in examples] == predicted
     assert [example.target for example in examples] == [1, 0]
 
@@ -172,6 +175,55 @@ def test_a_bad_row_is_named_by_its_number(tiny_tokenizer, row, message):
 
 def test_a_pair_with_an_empty_second_text_is_a_pair_as_in_training(tiny_tokenizer):
     (encoded,) = prepared(tiny_tokenizer).encode([{"text": "good", "text_pair": ""}])
-    assert encoded.tokens.type_ids == [0, 0, 0, 1]
+    assert encoded.sequences[0].type_ids == [0, 0, 0, 1]
     (alone,) = prepared(tiny_tokenizer).encode([{"text": "good", "text_pair": None}])
-    assert alone.tokens.type_ids is None
+    assert alone.sequences[0].type_ids is None
+
+
+def test_a_long_text_can_be_read_in_windows_that_share_tokens(tiny_tokenizer):
+    text = "a film good bad " * 6  # 24 tokens; 9 of them fit beside [CLS] and [SEP]
+    (encoded,) = prepared(tiny_tokenizer, overflow="window", stride=4).encode([text])
+    whole = tiny_tokenizer.encode(text)[1:-1]
+    assert [len(window) for window in encoded.sequences] == [11, 11, 11, 11]
+    assert [list(window.ids[1:-1]) for window in encoded.sequences] == [whole[start : start + 9] for start in (0, 5, 10, 15)]
+    assert encoded.tokens == 44
+
+
+@pytest.mark.parametrize(
+    ("join", "expected"),
+    [
+        pytest.param("mean", [("good", 0.55), ("fine", 0.25), ("bad", 0.2)], id="mean"),
+        pytest.param("max", [("good", 0.6), ("fine", 0.4), ("bad", 0.3)], id="max"),
+        pytest.param("first", [("good", 0.5), ("fine", 0.4), ("bad", 0.1)], id="first"),
+    ],
+)
+def test_windows_are_joined_as_asked(tiny_tokenizer, join, expected):
+    ready = prepared(tiny_tokenizer, overflow="window", join=join, top_k=None)
+    encoded = Encoded((TokenSequence([2, 3]), TokenSequence([2, 5, 3])))
+    second = np.log(np.array([3, 6, 1], np.float32))  # softmax 0.3, 0.6, 0.1
+    parts = [ready.reduce({"logits": logits}, encoded, part=place) for place, logits in enumerate((LOGITS, second))]
+    found = ready.decode(parts, encoded)
+    assert [(one["label"], pytest.approx(one["score"])) for one in found] == expected
+
+
+def test_tokens_left_out_are_counted_where_that_is_asked_for(tiny_tokenizer):
+    items = ["a film " * 10, "good", {"text": "good bad", "text_pair": "film " * 100}]
+    assert [found.dropped for found in prepared(tiny_tokenizer, count_dropped=True).encode(items)] == [11, 0, 94]
+    assert [found.dropped for found in prepared(tiny_tokenizer).encode(items)] == [0, 0, 0]
+    with pytest.raises(InputError, match=r"A text has 22 tokens, but the model reads at most 11"):
+        prepared(tiny_tokenizer, count_dropped=True, overflow="error").encode(items)
+
+
+@pytest.mark.parametrize("stride", [-1, 1.5, True, "4"])
+def test_a_stride_that_counts_no_tokens_is_refused(tiny_tokenizer, stride):
+    with pytest.raises(ConfigError, match=r"stride is .*, but it counts the tokens that windows share"):
+        prepared(tiny_tokenizer, overflow="window", stride=stride).encode(["good"])
+
+
+def test_answers_become_rows(tiny_tokenizer):
+    one, all_of_them = prepared(tiny_tokenizer), prepared(tiny_tokenizer, top_k=None)
+    answer = [{"label": "good", "score": 0.5}]
+    assert one.row(answer) == {"label": "good", "score": 0.5}
+    assert [column.name for column in one.columns] == ["label", "score"]
+    assert all_of_them.row(answer) == {"labels": answer}
+    assert [(column.name, column.depth) for column in all_of_them.columns] == [("labels", 1)]

@@ -4,14 +4,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from headway.core.tables import UNREADABLE, decompressed, read_rows
 from headway.errors import ConfigError, DataError
 from headway.settings.prediction import PredictSettings
-
-if TYPE_CHECKING:
-    from headway.tasks.columns import TextColumns
 
 STANDARD_INPUT = "-"
 
@@ -52,33 +49,34 @@ def read_lines(path: Path) -> Iterator[str]:
 
 def read_table(path: Path, *, text: str | None, text_pair: str | None) -> Iterator[Any]:
     """A table's texts, or pairs where it has two text columns."""
-    columns: TextColumns | None = None
+    columns: dict[str, str] = {}
     for number, row in enumerate(read_rows(path), 1):
-        if columns is None:
-            columns = _columns(row, path, text=text, text_pair=text_pair)
+        columns = columns or _columns(row, path, text=text, text_pair=text_pair)
         yield _item(row, columns, where=f"Row {number} of {path}")
 
 
-def _columns(row: Mapping[str, Any], path: Path, *, text: str | None, text_pair: str | None) -> "TextColumns":
-    from headway.tasks.columns import find_text_columns
+def _columns(row: Mapping[str, Any], path: Path, *, text: str | None, text_pair: str | None) -> dict[str, str]:
+    from headway.tasks.columns import TEXTS
 
+    named = {role: column for role, column in (("text", text), ("text_pair", text_pair)) if column is not None}
     try:
-        return find_text_columns(row, text=text, text_pair=text_pair)
+        return TEXTS.find(row, named)
     except DataError as error:
         raise DataError(f"{path}: {error} The flags are --column and --pair-column.") from error
 
 
-def _item(row: Mapping[str, Any], columns: "TextColumns", *, where: str) -> Any:
-    cells = {"text": row.get(columns.text)}
-    if columns.text_pair is not None:
-        cells["text_pair"] = row.get(columns.text_pair)
-    for name, column in zip(cells, (columns.text, columns.text_pair), strict=False):
-        if not isinstance(cells[name], str):
-            said = "nothing" if cells[name] is None else f"the {type(cells[name]).__name__} {cells[name]!r}"
+def _item(row: Mapping[str, Any], columns: Mapping[str, str], *, where: str) -> Any:
+    from headway.tasks.columns import TEXTS
+
+    cells = {role: row.get(column) for role, column in columns.items()}
+    for role, cell in cells.items():
+        if not isinstance(cell, str):
+            said = "nothing" if cell is None else f"the {type(cell).__name__} {cell!r}"
             raise DataError(
-                f"{where} holds {said} in column {column!r}, where a text belongs. Correct the row, or name another column."
+                f"{where} holds {said} in column {columns[role]!r}, where a text belongs. Correct the row, or name another "
+                "column."
             )
-    return cells if columns.text_pair is not None else cells["text"]
+    return TEXTS.item(cells)
 
 
 def _is_text(path: Path) -> bool:

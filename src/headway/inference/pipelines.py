@@ -48,8 +48,13 @@ class Pipeline:
         self._options = options
         self._prepared = self._prepare({})
 
-    def __call__(self, inputs: Any, *, batch_size: int | None = None, **options: Any) -> Any:
-        """The answer to a text or a pair (``{"text": …, "text_pair": …}``), a list of answers to many, or a generator of them."""
+    def __call__(self, *arguments: Any, batch_size: int | None = None, **named: Any) -> Any:
+        """The answer to one input, a list of answers to many, or a generator of answers to a generator.
+
+        What an input is depends on the task, as in transformers: a text, a pair ``{"text": …, "text_pair": …}``, ``question=``
+        and ``context=`` … Options win over those given to the pipeline.
+        """
+        inputs, options = self._task.read_call(arguments, named)
         prepared = self._prepare(options) if options else self._prepared
         at_call = frozenset(options)
         given = at_call | frozenset(self._options)

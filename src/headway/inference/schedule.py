@@ -1,18 +1,18 @@
 """From a stream of inputs to a stream of answers, in order, with every core busy and little in memory.
 
-Inputs are read a window at a time; within a window texts of like length share a batch. While one window is computed the next is
-tokenised, and its batches wait behind the others, so that no worker stands idle between windows. What is decided, is decided by
-functions without threads: ``window_sizes`` and ``plan``.
+Inputs are read a window at a time; within a window sequences of like length share a batch, whichever inputs they are of. While
+one window is computed the next is tokenised, and its batches wait behind the others, so that no worker stands idle between
+windows. What is decided, is decided by functions without threads: ``window_sizes`` and ``plan``.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias
 
-from headway.core.batching import plan_batches
+from headway.core.batching import TokenSequence, plan_batches
 from headway.errors import HeadwayError
 from headway.inference.engine import Engine
 from headway.tasks import Encoded, Prepared
@@ -37,14 +37,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Answered:
-    """One input's answer, and how many tokens were read for it."""
+    """One input's answer, how many tokens were read for it, and how many were left out where the task counted them."""
 
     answer: Any
     tokens: int
+    dropped: int = 0
 
 
 Place: TypeAlias = Answered | HeadwayError
-Pending: TypeAlias = HeadwayError | tuple["Future[list[Place]]", int]
+Part: TypeAlias = Any
+"""What ``reduce`` made of one sequence, or the error that it raised."""
+Pending: TypeAlias = HeadwayError | tuple[Encoded, list[tuple["Future[list[Part]]", int]]]
 
 
 def window_sizes(*, sized: bool) -> Iterator[int]:
@@ -99,7 +102,7 @@ def places(items: Iterable[Any], prepared: Prepared, engine: Engine, *, max_text
         return
     encoded = encode_each(first.items, prepared)
     if first.last:
-        chosen = _plan(encoded, engine, max_texts, others=False)
+        chosen = _plan(sequences_of(encoded), engine, max_texts, others=False)
         if chosen.alone or not chosen.batches:
             yield from _answer_here(encoded, chosen, prepared, engine)
             return
@@ -154,52 +157,105 @@ class _Workers:
         for window in windows:
             under_way.append(self.submit(encode_each(window.items, self.prepared), others=True))
             if len(under_way) >= WINDOWS_AT_ONCE:
-                yield from _in_order(under_way.popleft())
+                yield from self.finished(under_way.popleft())
         while under_way:
-            yield from _in_order(under_way.popleft())
+            yield from self.finished(under_way.popleft())
 
     def submit(self, encoded: list[Encoded | HeadwayError], *, others: bool) -> list[Pending]:
-        pending: dict[int, Pending] = {index: found for index, found in enumerate(encoded) if isinstance(found, HeadwayError)}
-        for batch in _plan(encoded, self.engine, self.max_texts, others=others).batches:
-            texts = [found for index in batch if isinstance(found := encoded[index], Encoded)]
-            future = self.pool.submit(answer_batch, texts, self.prepared, self.engine)
-            pending |= {index: (future, place) for place, index in enumerate(batch)}
-        return [pending[index] for index in range(len(encoded))]
+        sequences = sequences_of(encoded)
+        futures: dict[tuple[int, int], tuple[Future[list[Part]], int]] = {}
+        for batch in _plan(sequences, self.engine, self.max_texts, others=others).batches:
+            chosen = [sequences[index] for index in batch]
+            future = self.pool.submit(run_batch, chosen, encoded, self.prepared, self.engine)
+            futures |= {sequence.place: (future, row) for row, sequence in enumerate(chosen)}
+        return [
+            found if isinstance(found, HeadwayError) else (found, [futures[index, part] for part in range(len(found.sequences))])
+            for index, found in enumerate(encoded)
+        ]
+
+    def finished(self, window: Sequence[Pending]) -> Iterator[Place]:
+        """The answers of a window, each as soon as all its sequences have run."""
+        for found in window:
+            if isinstance(found, HeadwayError):
+                yield found
+            else:
+                encoded, futures = found
+                yield _answer([future.result()[row] for future, row in futures], encoded, self.prepared)
 
 
-def answer_batch(texts: Sequence[Encoded], prepared: Prepared, engine: Engine, *, alone: bool = False) -> list[Place]:
-    """The answers to one batch. Decoded at once, so that large outputs do not pile up while they wait for their turn."""
-    outputs = engine.run([text.tokens for text in texts], alone=alone)
-    return [_attempt(prepared.decode, found, text) for found, text in zip(outputs, texts, strict=True)]
+@dataclass(frozen=True)
+class Placed:
+    """A sequence, and which input's and which of its sequences it is."""
+
+    tokens: TokenSequence
+    place: tuple[int, int]
 
 
-def _attempt(decode: Callable[[Any, Encoded], Any], outputs: Any, text: Encoded) -> Place:
+def sequences_of(encoded: Sequence[Encoded | HeadwayError]) -> list[Placed]:
+    """The sequences of all inputs that could be read."""
+    return [
+        Placed(tokens, (index, part))
+        for index, found in enumerate(encoded)
+        if isinstance(found, Encoded)
+        for part, tokens in enumerate(found.sequences)
+    ]
+
+
+def run_batch(
+    sequences: Sequence[Placed],
+    encoded: Sequence[Encoded | HeadwayError],
+    prepared: Prepared,
+    engine: Engine,
+    *,
+    alone: bool = False,
+) -> list[Part]:
+    """What is kept of one batch's outputs. Reduced at once, so that large outputs do not pile up while they wait for their turn.
+
+    An input of a single sequence is answered here, by the thread that ran it.
+    """
+    outputs = engine.run([sequence.tokens for sequence in sequences], alone=alone)
+    return [_reduced(found, encoded, *sequence.place, prepared) for found, sequence in zip(outputs, sequences, strict=True)]
+
+
+def _reduced(outputs: Any, encoded: Sequence[Encoded | HeadwayError], index: int, part: int, prepared: Prepared) -> Part:
+    text = encoded[index]
+    assert isinstance(text, Encoded)
     try:
-        return Answered(decode(outputs, text), len(text.tokens))
+        found = prepared.reduce(outputs, text, part=part)
+    except HeadwayError as error:
+        return error
+    return found if len(text.sequences) > 1 else _answer([found], text, prepared)
+
+
+def _answer(parts: Sequence[Part], encoded: Encoded, prepared: Prepared) -> Place:
+    """The answer to an input from its parts; one that was answered already stays."""
+    if len(parts) == 1 and isinstance(parts[0], Answered):
+        return parts[0]
+    if error := next((part for part in parts if isinstance(part, HeadwayError)), None):
+        return error
+    try:
+        return Answered(prepared.decode(parts, encoded), encoded.tokens, encoded.dropped)
     except HeadwayError as error:
         return error
 
 
-def _plan(encoded: Sequence[Encoded | HeadwayError], engine: Engine, max_texts: int | None, *, others: bool) -> Plan:
-    readable = [index for index, found in enumerate(encoded) if isinstance(found, Encoded)]
-    lengths = [len(found.tokens) for found in encoded if isinstance(found, Encoded)]
-    chosen = plan(lengths, token_budget=engine.token_budget, workers=engine.workers, max_texts=max_texts, others=others)
-    return Plan([[readable[place] for place in batch] for batch in chosen.batches], chosen.alone)
+def _plan(sequences: Sequence[Placed], engine: Engine, max_texts: int | None, *, others: bool) -> Plan:
+    lengths = [len(sequence.tokens) for sequence in sequences]
+    return plan(lengths, token_budget=engine.token_budget, workers=engine.workers, max_texts=max_texts, others=others)
 
 
 def _answer_here(encoded: Sequence[Encoded | HeadwayError], chosen: Plan, prepared: Prepared, engine: Engine) -> Iterator[Place]:
     """Without threads: there is one batch, or none."""
-    found: dict[int, Place] = {index: error for index, error in enumerate(encoded) if isinstance(error, HeadwayError)}
+    sequences, parts = sequences_of(encoded), dict[tuple[int, int], Part]()
     for batch in chosen.batches:
-        texts = [text for index in batch if isinstance(text := encoded[index], Encoded)]
-        found |= zip(batch, answer_batch(texts, prepared, engine, alone=True), strict=True)
-    for index in range(len(encoded)):
-        yield found[index]
-
-
-def _in_order(window: Sequence[Pending]) -> Iterator[Place]:
-    for found in window:
-        yield found if isinstance(found, HeadwayError) else found[0].result()[found[1]]
+        batched = [sequences[index] for index in batch]
+        found = run_batch(batched, encoded, prepared, engine, alone=True)
+        parts |= zip((sequence.place for sequence in batched), found, strict=True)
+    for index, text in enumerate(encoded):
+        if isinstance(text, HeadwayError):
+            yield text
+        else:
+            yield _answer([parts[index, part] for part in range(len(text.sequences))], text, prepared)
 
 
 def _numbered(error: HeadwayError, number: int) -> HeadwayError:

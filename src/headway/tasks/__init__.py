@@ -7,20 +7,37 @@ from headway.architecture.family import HeadName
 from headway.core import registry
 from headway.errors import TaskError
 from headway.families import family
-from headway.tasks.columns import Columns, TextColumns
+from headway.tasks.columns import Columns, TableForm
 from headway.tasks.limits import token_limit
-from headway.tasks.task import Call, Encoded, Example, ModelFacts, Prepared, Task, TaskOptions, Training
+from headway.tasks.table import Column
+from headway.tasks.task import (
+    Call,
+    Details,
+    Encoded,
+    Evaluation,
+    Example,
+    ModelFacts,
+    Prepared,
+    Scorer,
+    Task,
+    TaskOptions,
+    Training,
+)
 
 __all__ = [
     "Call",
+    "Column",
     "Columns",
+    "Details",
     "Encoded",
+    "Evaluation",
     "Example",
     "ModelFacts",
     "Prepared",
+    "Scorer",
+    "TableForm",
     "Task",
     "TaskOptions",
-    "TextColumns",
     "Training",
     "task",
     "task_for_head",
@@ -28,6 +45,19 @@ __all__ = [
     "task_of",
     "token_limit",
 ]
+
+
+TASK_OF_HEAD: dict[HeadName, str] = {
+    "base": "feature-extraction",
+    "masked-lm": "fill-mask",
+    "multiple-choice": "multiple-choice",
+    "next-sentence": "next-sentence-prediction",
+    "pretraining": "fill-mask",
+    "question-answering": "question-answering",
+    "replaced-token": "feature-extraction",
+    "sequence-classification": "text-classification",
+    "token-classification": "token-classification",
+}
 
 
 @cache
@@ -59,7 +89,7 @@ def task_of(config: ModelConfig) -> str:
 
 def task_for_head(head: HeadName) -> str:
     """The task that a model with this head does unless another is named."""
-    return {"sequence-classification": "text-classification", "masked-lm": "fill-mask", "base": "feature-extraction"}[head]
+    return TASK_OF_HEAD[head]
 
 
 def task_names(*, aliases: bool = False) -> list[str]:

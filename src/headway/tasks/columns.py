@@ -1,7 +1,8 @@
-"""Which columns of a table hold the text, its pair and the label. Common names are known; any other can be named."""
+"""Which columns of a table hold what a task reads: by role. Common names are known; any other can be named."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from headway.errors import DataError
 
@@ -20,12 +21,57 @@ SINGLES = ("text", "sentence", "content", "review", "question", "title", "tweet"
 LABELS = ("label", "labels", "class", "category", "target", "sentiment", "intent", "coarse_label", "gold_label")
 
 
-@dataclass(frozen=True)
-class TextColumns:
-    """The columns that a model reads."""
+def text_or_pair(cells: Mapping[str, Any]) -> Any:
+    """A text as it stands; with a second one as the pair ``{"text": …, "text_pair": …}``."""
+    return dict(cells) if "text_pair" in cells else cells["text"]
 
-    text: str
-    text_pair: str | None = None
+
+@dataclass(frozen=True, kw_only=True)
+class TableForm:
+    """How the rows of a table hold what a task reads."""
+
+    roles: Mapping[str, tuple[str, ...]]
+    """The usual names of the columns for each role, the likeliest first."""
+    optional: frozenset[str] = frozenset()
+    """Roles that a table may lack."""
+    together: tuple[tuple[str, ...], ...] = ()
+    """Usual names of all roles' columns, in the order of ``roles``, that win where all of them are there and none was named."""
+    item: Callable[[Mapping[str, Any]], Any] = dict
+    """An input from the cells by role, as the task reads it."""
+
+    def find(self, names: Iterable[str], named: Mapping[str, str] | None = None, *, taken: Iterable[str] = ()) -> dict[str, str]:
+        """The column of each role. Those that the caller named win; ``taken`` ones are found for no role.
+
+        A role that is missing, or a name that is no role or no column, is a ``DataError``. A first role named alone stands alone:
+        optional ones are then not looked for.
+        """
+        names, named = list(names), dict(named or {})
+        self._check(names, named)
+        free = [name for name in names if name not in taken and name not in named.values()]
+        if not named:
+            for usual in self.together:
+                if all(name in free for name in usual):
+                    return dict(zip(self.roles, usual, strict=True))
+        first = next(iter(self.roles))
+        found = {role: named.get(role) or _first(usual, free) for role, usual in self.roles.items()}
+        missing = [role for role, column in found.items() if column is None and role not in self.optional]
+        if missing:
+            raise DataError(
+                f"There is no {missing[0]} column: none of {_list(self._usual(missing[0]))} is among the columns {_list(names)}. "
+                f"Name the one that holds the {missing[0]}."
+            )
+        kept = {role: column for role, column in found.items() if column is not None}
+        return kept if first not in named else {role: kept[role] for role in kept if role not in self.optional or role in named}
+
+    def _usual(self, role: str) -> Iterable[str]:
+        place = list(self.roles).index(role)
+        return dict.fromkeys([*self.roles[role], *(usual[place] for usual in self.together)])
+
+    def _check(self, names: Sequence[str], named: Mapping[str, str]) -> None:
+        for role, column in named.items():
+            if role not in self.roles:
+                raise DataError(f"{role!r} is nothing that this task reads; it reads {_list(self.roles)}. Name one of these.")
+            _require(column, names)
 
 
 @dataclass(frozen=True)
@@ -37,43 +83,30 @@ class Columns:
     text_pair: str | None = None
 
 
+TEXTS = TableForm(roles={"text": SINGLES, "text_pair": ()}, optional=frozenset({"text_pair"}), together=PAIRS, item=text_or_pair)
+"""A text, or a pair of texts."""
+
+SINGLE_TEXTS = TableForm(roles={"text": SINGLES}, item=text_or_pair)
+"""A text for which there is no second one."""
+
+
+def label_table(usual: tuple[str, ...] = LABELS) -> TableForm:
+    """A column of labels."""
+    return TableForm(roles={"label": usual})
+
+
 def find_columns(
     names: Iterable[str], *, text: str | None = None, text_pair: str | None = None, label: str | None = None
 ) -> Columns:
     """Text, pair and label columns; those named by the caller win over the known names."""
     names = list(names)
-    label = label or next((known for known in LABELS if known in names), None)
-    if label is None:
-        raise DataError(
-            f"There is no label column: none of {_list(LABELS)} is among the columns {_list(names)}. Name the one that "
-            "holds the labels."
-        )
-    _require(label, names)
-    found = find_text_columns(names, text=text, text_pair=text_pair, label=label)
-    return Columns(found.text, label, found.text_pair)
+    labelled = label_table().find(names, {} if label is None else {"label": label})["label"]
+    named = {role: column for role, column in (("text", text), ("text_pair", text_pair)) if column is not None}
+    return Columns(label=labelled, **TEXTS.find(names, named, taken=[labelled]))
 
 
-def find_text_columns(
-    names: Iterable[str], *, text: str | None = None, text_pair: str | None = None, label: str | None = None
-) -> TextColumns:
-    """Text and pair columns, neither of them the label; a text named alone is taken alone, whatever else is there."""
-    names = list(names)
-    for named in (text, text_pair):
-        if named is not None:
-            _require(named, names)
-    if text is not None:
-        return TextColumns(text, text_pair)
-    free = [name for name in names if name not in (text_pair, label)]
-    for first, second in PAIRS if text_pair is None else ():
-        if first in free and second in free:
-            return TextColumns(first, second)
-    found = next((known for known in SINGLES if known in free), None)
-    if found is None:
-        known = ", ".join(dict.fromkeys([*SINGLES, *(first for first, _ in PAIRS)]))
-        raise DataError(
-            f"There is no text column: none of {known} is among the columns {_list(names)}. Name the one that holds the text."
-        )
-    return TextColumns(found, text_pair)
+def _first(usual: Sequence[str], free: Sequence[str]) -> str | None:
+    return next((name for name in usual if name in free), None)
 
 
 def _require(name: str, names: Sequence[str]) -> None:

@@ -7,10 +7,12 @@ from typing import Any, Literal
 import numpy as np
 
 from headway.errors import TaskError
+from headway.tasks.columns import SINGLE_TEXTS
 from headway.tasks.inputs import read_text
-from headway.tasks.limits import encode_texts, token_limit
+from headway.tasks.limits import encode_inputs, token_limit
 from headway.tasks.pooling import pool, to_unit_length
 from headway.tasks.sentence_transformer import SideFiles, read_side_files
+from headway.tasks.table import Column
 from headway.tasks.task import Call, Encoded, ModelFacts, Outputs, Task, TaskOptions
 
 
@@ -32,6 +34,11 @@ class FeatureOptions(TaskOptions):
                 "normalize=True scales one vector a text, but pooling='none' gives one a token. Choose pooling='mean', "
                 "'cls' or 'auto'."
             )
+        if self.pooling == "none" and self.overflow == "window":
+            raise TaskError(
+                "overflow='window' joins the windows' vectors into one, but pooling='none' gives one a token. Choose "
+                "pooling='mean', 'cls' or 'auto', or overflow='truncate'."
+            )
 
 
 @dataclass(frozen=True)
@@ -43,19 +50,33 @@ class FeatureExtractor:
     limit: int
     side: SideFiles | None
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """One vector, or one a token."""
+        return (Column("features", "number", depth=2) if self.side is None else Column("embedding", "number", depth=1),)
+
     def encode(self, items: Sequence[Any]) -> list[Encoded]:
         """Texts as the model reads them, after the folder's prompt where it has one."""
-        texts, refuse = [self._prompted(read_text(item)) for item in items], self.options.overflow == "error"
-        sequences = encode_texts(
-            texts, [None] * len(texts), tokenizer=self.facts.tokenizer, limit=self.limit, refuse_longer=refuse
-        )
-        return [Encoded(tokens) for tokens in sequences]
+        texts = [self._prompted(read_text(item)) for item in items]
+        return encode_inputs(texts, [None] * len(texts), facts=self.facts, limit=self.limit, options=self.options)
 
-    def decode(self, outputs: Outputs, encoded: Encoded) -> Any:
+    def reduce(self, outputs: Outputs, encoded: Encoded, *, part: int) -> np.ndarray:
         """(1, tokens, hidden) without pooling, as in transformers; else (hidden,)."""
         states_SD = outputs["last_hidden_state"]
-        features = states_SD[None] if self.side is None else self._pooled(states_SD, self.side)
+        return states_SD[None] if self.side is None else pool(states_SD, self.side.pooling)
+
+    def decode(self, parts: Sequence[Any], encoded: Encoded) -> Any:
+        """The features; of several windows the average, in which each counts as many times as it has tokens."""
+        features = parts[0]
+        if len(parts) > 1:
+            features = np.average(np.stack(parts), axis=0, weights=[len(sequence) for sequence in encoded.sequences])
+        if self.side is not None and self.side.normalize:
+            features = to_unit_length(features)
         return features if self.options.return_tensors == "np" else features.tolist()
+
+    def row(self, answer: Any) -> dict[str, Any]:
+        """The vector, or those of the tokens."""
+        return {"features": answer[0]} if self.side is None else {"embedding": answer}
 
     def present(self, answers: list[Any], call: Call) -> Any:
         """Features of the text, or a list of those."""
@@ -65,10 +86,6 @@ class FeatureExtractor:
         if self.side is None:
             return text
         return self.side.prompt + (text.lower() if self.side.lowercase else text)
-
-    def _pooled(self, states_SD: np.ndarray, side: SideFiles) -> np.ndarray:
-        vector = pool(states_SD, side.pooling)
-        return to_unit_length(vector) if side.normalize else vector
 
 
 def prepare(facts: ModelFacts, options: FeatureOptions) -> FeatureExtractor:
@@ -94,4 +111,5 @@ TASK = Task(
     head="base",
     options=FeatureOptions,
     prepare=prepare,
+    table=SINGLE_TEXTS,
 )

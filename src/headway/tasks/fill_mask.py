@@ -1,17 +1,21 @@
 """Fill-mask: the likeliest words for each mask in a text, with the answers of transformers' pipeline."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from headway.errors import InputError, TaskError
+from headway.tasks.columns import SINGLE_TEXTS
 from headway.tasks.inputs import read_text
-from headway.tasks.limits import encode_texts, token_limit
+from headway.tasks.limits import encode_inputs, token_limit
 from headway.tasks.numbers import softmax
+from headway.tasks.table import Column
 from headway.tasks.task import Call, Encoded, ModelFacts, Outputs, Task, TaskOptions, check_count
+
+FILLING = (Column("score", "number"), Column("token", "integer"), Column("token_str", "text"), Column("sequence", "text"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,23 +40,34 @@ class MaskFiller:
     limit: int
     targets: np.ndarray | None
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """For each mask of a text a list of fillings."""
+        return (Column("fillings", FILLING, depth=2),)
+
     def encode(self, items: Sequence[Any]) -> list[Encoded]:
         """Texts with masks as the model reads them."""
-        texts, refuse = [read_text(item) for item in items], self.options.overflow == "error"
-        sequences = encode_texts(
-            texts, [None] * len(texts), tokenizer=self.facts.tokenizer, limit=self.limit, refuse_longer=refuse
-        )
-        for text, tokens in zip(texts, sequences, strict=True):
-            self._require_mask(text, tokens.ids)
-        return [Encoded(tokens) for tokens in sequences]
+        texts = [read_text(item) for item in items]
+        found = encode_inputs(texts, [None] * len(texts), facts=self.facts, limit=self.limit, options=self.options)
+        for text, encoded in zip(texts, found, strict=True):
+            self._require_mask(text, encoded.sequences[0].ids)
+        return found
 
-    def decode(self, outputs: Outputs, encoded: Encoded) -> list[Any]:
-        """For one mask its fillings; for several a list of those."""
-        ids = np.asarray(encoded.tokens.ids)
+    def reduce(self, outputs: Outputs, encoded: Encoded, *, part: int) -> list[Any]:
+        """For each mask its fillings."""
+        ids = np.asarray(encoded.sequences[part].ids)
         masks = np.flatnonzero(ids == self.facts.tokenizer.mask_token_id)
         scores_MV = softmax(outputs["logits"][masks].astype(np.float32))
-        fillings = [self._fillings(scores_MV[row], ids, int(place), alone=len(masks) == 1) for row, place in enumerate(masks)]
-        return fillings[0] if len(masks) == 1 else fillings
+        return [self._fillings(scores_MV[row], ids, int(place), alone=len(masks) == 1) for row, place in enumerate(masks)]
+
+    def decode(self, parts: Sequence[Any], encoded: Encoded) -> list[Any]:
+        """For one mask its fillings; for several a list of those."""
+        fillings = [found for part in parts for found in part]
+        return fillings[0] if len(fillings) == 1 else fillings
+
+    def row(self, answer: Any) -> dict[str, Any]:
+        """For each mask its fillings, also where there is one."""
+        return {"fillings": [answer] if isinstance(answer[0], Mapping) else answer}
 
     def present(self, answers: list[Any], call: Call) -> Any:
         """A text's fillings; a list of one text is answered as that text, as transformers does."""
@@ -137,4 +152,5 @@ TASK = Task(
     head="masked-lm",
     options=FillMaskOptions,
     prepare=prepare,
+    table=SINGLE_TEXTS,
 )

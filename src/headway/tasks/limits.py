@@ -1,15 +1,18 @@
 """How many tokens of a text a model reads, and what happens to the rest."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from headway.architecture import ModelConfig
 from headway.core.batching import TokenSequence
 from headway.errors import ConfigError, InputError
 from headway.families import family
+from headway.tasks.task import Encoded, ModelFacts, TaskOptions
 
 if TYPE_CHECKING:
     from headway.text import Tokenizer
+
+Item = TypeVar("Item")
 
 
 def token_limit(tokenizer: "Tokenizer", config: ModelConfig, *, asked: int | None = None) -> int:
@@ -26,6 +29,18 @@ def token_limit(tokenizer: "Tokenizer", config: ModelConfig, *, asked: int | Non
     return min(asked, limit)
 
 
+def encode_inputs(
+    texts: Sequence[str], pairs: Sequence[str | None], *, facts: ModelFacts, limit: int, options: TaskOptions
+) -> list[Encoded]:
+    """Texts, some perhaps with a pair, as the model reads them: in one sequence each, or in windows where the options say so."""
+    if options.overflow == "window" or options.count_dropped:
+        return _by_pairing(texts, pairs, lambda first, second: _in_windows(first, second, facts, limit, options))
+    refuse = options.overflow == "error"
+    return [
+        Encoded((tokens,)) for tokens in encode_texts(texts, pairs, tokenizer=facts.tokenizer, limit=limit, refuse_longer=refuse)
+    ]
+
+
 def encode_texts(
     texts: Sequence[str], pairs: Sequence[str | None], *, tokenizer: "Tokenizer", limit: int, refuse_longer: bool = False
 ) -> list[TokenSequence]:
@@ -34,18 +49,49 @@ def encode_texts(
     What lies beyond the limit is left out, from the longer of a pair first; or refused.
     """
     max_length = None if refuse_longer else limit
-    encoded: list[TokenSequence | None] = [None] * len(texts)
-    for with_pair in (False, True):
-        places = [place for place, pair in enumerate(pairs) if (pair is not None) == with_pair]
-        if places:
-            chosen = [texts[place] for place in places]
-            second = [pair for place in places if (pair := pairs[place]) is not None] if with_pair else None
-            for place, tokens in zip(places, tokenizer.encode_sequences(chosen, second, max_length=max_length), strict=True):
-                encoded[place] = tokens
-    found = [tokens for tokens in encoded if tokens is not None]
+    found = _by_pairing(texts, pairs, lambda first, second: tokenizer.encode_sequences(first, second, max_length=max_length))
     if refuse_longer:
         _refuse_longer(found, limit)
     return found
+
+
+def window_stride(stride: int | None, *, limit: int) -> int:
+    """How many tokens neighbouring windows share: as asked, or a quarter of the model's limit."""
+    if stride is None:
+        return limit // 4
+    if not isinstance(stride, int) or isinstance(stride, bool) or stride < 0:
+        raise ConfigError(f"stride is {stride!r}, but it counts the tokens that windows share. Use a whole number from 0 on.")
+    return stride
+
+
+def _in_windows(
+    texts: Sequence[str], pairs: Sequence[str] | None, facts: ModelFacts, limit: int, options: TaskOptions
+) -> list[Encoded]:
+    """All windows of each text, or its first with the number of tokens that are in none."""
+    in_windows, stride = options.overflow == "window", window_stride(options.stride, limit=limit)
+    if in_windows and pairs is not None:
+        stride = min(stride, limit // 8)  # of two texts that share a window, each may have little of it
+    found = facts.tokenizer.encode_windows(texts, pairs, max_length=limit, stride=stride)
+    if in_windows:
+        return [Encoded(tuple(window.sequence for window in windows)) for windows in found]
+    firsts = [windows[0].sequence for windows in found]
+    if options.overflow == "error":
+        _refuse_longer([TokenSequence(windows[0].source.ids) for windows in found], limit)
+    dropped = [len(windows[0].source) - len(windows[0]) for windows in found]
+    return [Encoded((first,), dropped=count) for first, count in zip(firsts, dropped, strict=True)]
+
+
+def _by_pairing(
+    texts: Sequence[str], pairs: Sequence[str | None], encode: Callable[[list[str], list[str] | None], Sequence[Item]]
+) -> list[Item]:
+    """What ``encode`` makes of the texts without a pair, and of those with one, in the order of all of them."""
+    encoded: dict[int, Item] = {}
+    for with_pair in (False, True):
+        places = [place for place, pair in enumerate(pairs) if (pair is not None) == with_pair]
+        if places:
+            second = [pair for place in places if (pair := pairs[place]) is not None] if with_pair else None
+            encoded |= zip(places, encode([texts[place] for place in places], second), strict=True)
+    return [encoded[place] for place in range(len(texts))]
 
 
 def _refuse_longer(sequences: Sequence[TokenSequence], limit: int) -> None:

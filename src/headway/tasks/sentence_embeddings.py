@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from headway.tasks.columns import SINGLE_TEXTS
 from headway.tasks.feature_extraction import FeatureOptions, prepare
 from headway.tasks.task import Task
 
@@ -21,4 +22,5 @@ TASK = Task(
     head="base",
     options=EmbeddingOptions,
     prepare=prepare,
+    table=SINGLE_TEXTS,
 )

@@ -7,7 +7,7 @@ rows. What a model sees in training and in production therefore comes from one d
 import dataclasses
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -18,7 +18,9 @@ from headway.architecture.family import HeadName
 from headway.core.batching import TokenSequence
 from headway.core.config import Config
 from headway.errors import TaskError
-from headway.tasks.columns import Columns
+from headway.tasks.calls import ReadCall, one_input
+from headway.tasks.columns import TEXTS, Columns, TableForm
+from headway.tasks.table import Column
 
 if TYPE_CHECKING:
     from headway.text import Tokenizer
@@ -41,16 +43,31 @@ class TaskOptions(Config):
 
     max_length: int | None = None
     """Most tokens of a text that the model reads, special tokens included; never more than the model's own limit."""
-    overflow: Literal["truncate", "error"] = "truncate"
-    """What happens to a longer text: what is beyond is left out (from the longer of a pair first), or the text is refused."""
+    overflow: Literal["truncate", "window", "error"] = "truncate"
+    """What happens to a longer text: what is beyond is left out (from the longer of a pair first), or the text is read in windows
+    whose answers are joined, or it is refused."""
+    stride: int | None = None
+    """How many tokens neighbouring windows share; by default a quarter of what a window can hold."""
+    count_dropped: bool = False
+    """Count the tokens that were left out. They are then made even where the beginning of a text would have been enough."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One input as the model reads it, and whatever the task wants to remember of it until its outputs come."""
+    """One input as the model reads it, and whatever the task wants to remember of it until its outputs come.
 
-    tokens: TokenSequence
+    Most inputs are one sequence; a long text may be several windows, and a text with candidates is one sequence for each of them.
+    ``dropped`` counts the tokens of the input that none of the sequences holds.
+    """
+
+    sequences: tuple[TokenSequence, ...]
     memory: Any = None
+    dropped: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens the model reads for this input."""
+        return sum(map(len, self.sequences))
 
 
 @dataclass(frozen=True)
@@ -67,12 +84,28 @@ class Call:
 class Prepared(Protocol):
     """A task made ready for one model and one choice of options. Safe to use from several threads."""
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What ``row`` gives, by name and kind: known before the first answer, and the same for all of them."""
+        ...
+
     def encode(self, items: Sequence[Any]) -> list[Encoded]:
         """The inputs as the model reads them, in order; an input that cannot be read is an ``InputError``."""
         ...
 
-    def decode(self, outputs: Outputs, encoded: Encoded) -> Any:
-        """The answer to one input, from its own outputs without padding; ready for JSON unless the options say otherwise."""
+    def reduce(self, outputs: Outputs, encoded: Encoded, *, part: int) -> Any:
+        """What ``decode`` needs of the outputs, without padding, of one of the input's sequences.
+
+        It may have to wait for the others, so it should be small.
+        """
+        ...
+
+    def decode(self, parts: Sequence[Any], encoded: Encoded) -> Any:
+        """The answer to one input, from what ``reduce`` made of each sequence; ready for JSON if the options let it be."""
+        ...
+
+    def row(self, answer: Any) -> dict[str, Any]:
+        """An answer as a row of a table with the ``columns``."""
         ...
 
     def present(self, answers: list[Any], call: Call) -> Any:
@@ -86,6 +119,51 @@ class Example:
 
     tokens: TokenSequence
     target: int
+
+
+@dataclass(frozen=True)
+class Details:
+    """A table for people, with a title and a header."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+class Scorer(Protocol):
+    """Measures answers against references, one at a time, keeping little of each."""
+
+    def observe(self, answer: Any, reference: Mapping[str, Any]) -> Any:
+        """What is kept of one answer and its reference, the cells by role. An unreadable reference is a ``DataError``."""
+        ...
+
+    def gather(self, observations: Sequence[Any]) -> np.ndarray:
+        """The observations as numbers, (inputs, numbers), from any rows of which ``scores`` can be computed."""
+        ...
+
+    def scores(self, table_NK: np.ndarray) -> dict[str, float]:
+        """The measures by name, the most telling first; so that bootstrap can take rows with repetition."""
+        ...
+
+    def wrongness(self, answer: Any, reference: Mapping[str, Any]) -> float:
+        """How wrong an answer is: 0 where it is right, and more the surer a wrong one is, so that the worst can be shown."""
+        ...
+
+    def details(self, table_NK: np.ndarray) -> list[Details]:
+        """Tables for people: by label, or which label was taken for which."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How answers are measured."""
+
+    table: TableForm
+    """How the references stand in a table: their roles and usual columns."""
+    prepare: Callable[[ModelFacts, Any], Scorer]
+    """The measure for a model and the task's options, after ``options`` were set."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options that the measure needs the task to run with, such as all labels' scores."""
 
 
 class EncodeRows(Protocol):
@@ -141,6 +219,12 @@ class Task:
     prepare: Callable[[ModelFacts, Any], Prepared]
     aliases: tuple[str, ...] = ()
     training: Training | None = None
+    read_call: ReadCall = one_input
+    """How the arguments of a pipeline's call become inputs and options."""
+    table: TableForm = TEXTS
+    """How the rows of a table become inputs."""
+    evaluation: Evaluation | None = None
+    """How answers are measured against references, where there is a measure."""
 
     def choose(self, values: Mapping[str, Any]) -> TaskOptions:
         """The options with these values. ``truncation`` and ``padding`` are understood as transformers means them."""

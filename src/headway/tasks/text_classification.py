@@ -1,6 +1,6 @@
 """Text classification: one or several labels for a text or a pair of texts, with the answers of transformers' pipeline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -11,15 +11,21 @@ from headway.errors import DataError
 from headway.tasks.columns import Columns, find_columns
 from headway.tasks.inputs import read_pair
 from headway.tasks.labels import label_index, label_names
-from headway.tasks.limits import encode_texts, token_limit
+from headway.tasks.limits import encode_inputs, encode_texts, token_limit
 from headway.tasks.metrics import classification_metrics
 from headway.tasks.numbers import identity, sigmoid, softmax
+from headway.tasks.table import LABEL, Column
 from headway.tasks.task import Call, Encoded, Example, ModelFacts, Outputs, Task, TaskOptions, Training, check_count
 
 if TYPE_CHECKING:
     from headway.text import Tokenizer
 
 Activation: TypeAlias = Literal["none", "sigmoid", "softmax"]
+JOINS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "mean": lambda scores_WL: scores_WL.mean(0),
+    "max": lambda scores_WL: scores_WL.max(0),
+    "first": lambda scores_WL: scores_WL[0],
+}
 ACTIVATIONS = {"none": identity, "sigmoid": sigmoid, "softmax": softmax}
 
 
@@ -32,6 +38,9 @@ class ClassificationOptions(TaskOptions):
     function_to_apply: Activation | None = None
     """What turns logits into scores; by default what the model's problem_type says: softmax over several labels, sigmoid for
     labels that exclude nothing or for a single one, nothing for a regression."""
+    join: Literal["mean", "max", "first"] = "mean"
+    """What the windows of a long text (``overflow="window"``) give together: for each label the average or the largest of their
+    scores, or those of the first."""
 
     def __post_init__(self) -> None:
         check_count("top_k", self.top_k)
@@ -46,21 +55,30 @@ class Classifier:
     limit: int
     activation: Activation
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The best label and its score, or a list of both where several may be asked for."""
+        return LABEL if self.options.top_k == 1 else (Column("labels", LABEL, depth=1),)
+
     def encode(self, items: Sequence[Any]) -> list[Encoded]:
         """Texts and pairs as the model reads them."""
         texts, pairs = zip(*map(read_pair, items), strict=True) if items else ((), ())
-        refuse = self.options.overflow == "error"
-        return [
-            Encoded(tokens)
-            for tokens in encode_texts(texts, pairs, tokenizer=self.facts.tokenizer, limit=self.limit, refuse_longer=refuse)
-        ]
+        return encode_inputs(texts, pairs, facts=self.facts, limit=self.limit, options=self.options)
 
-    def decode(self, outputs: Outputs, encoded: Encoded) -> list[dict[str, Any]]:
+    def reduce(self, outputs: Outputs, encoded: Encoded, *, part: int) -> np.ndarray:
+        """The score of each label, (labels,)."""
+        return ACTIVATIONS[self.activation](outputs["logits"].astype(np.float32))
+
+    def decode(self, parts: Sequence[Any], encoded: Encoded) -> list[dict[str, Any]]:
         """The best labels with their scores."""
-        scores = ACTIVATIONS[self.activation](outputs["logits"].astype(np.float32))
+        scores = JOINS[self.options.join](np.stack(parts))
         names = self.facts.config.id2label
         best = np.argsort(-scores, kind="stable")[: self.options.top_k]
         return [{"label": names[int(index)], "score": float(scores[index])} for index in best]
+
+    def row(self, answer: Any) -> dict[str, Any]:
+        """The label and its score, or the list of them."""
+        return answer[0] if self.options.top_k == 1 else {"labels": answer}
 
     def present(self, answers: list[Any], call: Call) -> Any:
         """One label a text as a dict, several as a list; a lone string's single label in a list, as transformers has it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from headway.core.batching import TokenSequence
 from headway.text.traits import Side
 from headway.text.truncation import Stretches
 
@@ -108,6 +109,12 @@ class EncodedText:
     def n_sequences(self) -> int:
         """1 for a text, 2 for a pair."""
         return int(self.source.n_sequences)
+
+    @property
+    def sequence(self) -> TokenSequence:
+        """The tokens as a model reads them; type ids are None where all of them are 0."""
+        types = self.type_ids
+        return TokenSequence(self.ids, types if any(types) else None)
 
     def column(self, name: str) -> list[Any]:
         """One value a token: the attribute of that name."""

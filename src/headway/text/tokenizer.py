@@ -20,7 +20,7 @@ from headway.text.adding import with_special_tokens, with_tokens
 from headway.text.batch import BatchEncoding
 from headway.text.columns import COLUMNS, named_columns
 from headway.text.decoding import Decoding
-from headway.text.encoded import selected
+from headway.text.encoded import EncodedText, selected
 from headway.text.inputs import as_list, check_batch, read_inputs
 from headway.text.loading import VOCABULARY_FILES, load, saved_settings, without_padding_or_truncation
 from headway.text.loading import add_special_tokens as recognise
@@ -29,7 +29,7 @@ from headway.text.padding import pad_inputs
 from headway.text.state import State
 from headway.text.tensors import as_tensor, checked_tensors
 from headway.text.traits import UNLIMITED, Traits, check_settings
-from headway.text.truncation import Cut
+from headway.text.truncation import Cut, Truncation
 from headway.text.vocabulary import Vocabulary
 
 TEXTS_AT_ONCE = 4096
@@ -199,6 +199,32 @@ class Tokenizer(Vocabulary, Decoding):
                 inputs[start : start + TEXTS_AT_ONCE], cut=cut, fast=True, add_special_tokens=add_special_tokens
             )
         ]
+
+    def encode_windows(
+        self,
+        texts: Sequence[Any],
+        pairs: Sequence[Any] | None = None,
+        *,
+        max_length: int,
+        stride: int = 0,
+        strategy: Truncation = "longest_first",
+        in_windows: bool = True,
+        is_split_into_words: bool = False,
+    ) -> list[list[EncodedText]]:
+        """The windows of each text, or pair: of at most ``max_length`` tokens, of which neighbours share ``stride``.
+
+        One that is not too long is a single window; with ``in_windows`` off only the first of each is made. They lead back to the
+        characters and words of the text. ``strategy`` says which text of a pair is cut.
+        """
+        state = self._state
+        fit = fitting(state.traits, truncation=strategy, max_length=max_length, stride=stride)
+        inputs = check_batch(texts, pairs, is_split_into_words=is_split_into_words)
+        found = state.encode(inputs, cut=None if in_windows else fit.cut, is_pretokenized=is_split_into_words)
+        encodings, owners = state.fit(found, fit, has_pair=pairs is not None, in_windows=in_windows)
+        windows: list[list[EncodedText]] = [[] for _ in inputs]
+        for owner, window in zip(owners, encodings, strict=True):
+            windows[owner].append(window)
+        return windows
 
     def tokenize(self, text: Any, pair: Any = None, *, add_special_tokens: bool = False, **options: Any) -> list[str]:
         """The pieces of one text or pair; options as for a call."""
