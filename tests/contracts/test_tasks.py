@@ -1,4 +1,4 @@
-"""What every task must satisfy, whatever it does. One that reads other than texts says in ``task_examples`` what it is tried with."""
+"""What every task must satisfy, whatever it does. Those that read other than texts have an entry in ``task_examples``."""
 
 import dataclasses
 import json
