@@ -17,7 +17,7 @@ from headway.architecture import weight_shapes
 from headway.checkpoints import save_checkpoint
 from headway.cli.main import main
 from headway.core.batching import TokenSequence
-from headway.errors import DataError, EngineError, TokenizerError, WeightError
+from headway.errors import CheckpointError, DataError, EngineError, TokenizerError, WeightError
 from headway.families import family
 from headway.graph import Session, export_model, parity
 from headway.graph.parts import PartWriter
@@ -80,6 +80,42 @@ def test_portable_files_of_both_precisions_stand_side_by_side(folder, tmp_path):
     export_model(folder, tmp_path / "out", precision="fp32", portable=True)
     export_model(folder, tmp_path / "out", portable=True)
     assert {path.name for path in (tmp_path / "out" / "onnx").iterdir()} == {"model.onnx", "model_quantized.onnx"}
+
+
+@pytest.mark.parametrize("portable", [False, True])
+def test_an_older_export_of_other_weights_is_removed_and_named(folder, tmp_path, tiny_config, random_weights, portable):
+    old = export_model(folder, tmp_path / "out", precision="fp32", portable=portable)
+    assert old.removed == ()
+    shapes = weight_shapes(family("bert").architecture(tiny_config, "sequence-classification"))
+    save_checkpoint(folder, config=tiny_config, head="sequence-classification", weights=random_weights(shapes, seed=1))
+    assert export_model(folder, tmp_path / "out").removed == (old.path,)
+    assert not old.path.exists()
+    assert (tmp_path / "out" / "model_int8.onnx").is_file()
+
+
+def test_an_older_export_with_another_head_is_removed_and_others_graphs_stay(folder, tmp_path):
+    old = export_model(folder, tmp_path / "out", precision="fp32")
+    (tmp_path / "out" / "onnx").mkdir()
+    (tmp_path / "out" / "onnx" / "model.onnx").write_bytes(b"\x08\x07\x12\x07pytorch" + b"\0" * 100)
+    assert export_model(folder, tmp_path / "out", head="base").removed == (old.path,)
+    assert (tmp_path / "out" / "onnx" / "model.onnx").is_file()
+
+
+def test_the_command_says_what_it_removed(folder, tmp_path, capsys):
+    export_model(folder, tmp_path / "out", precision="fp32")
+    assert main(["export", str(folder), "--output", str(tmp_path / "out"), "--head", "base"]) == 0
+    removed, wrote = capsys.readouterr().out.splitlines()
+    assert removed == f"Removed {tmp_path / 'out' / 'model.onnx'}, which was exported from other weights or settings"
+    assert wrote.startswith("Wrote a base model in int8")
+
+
+def test_a_folder_with_another_models_weights_takes_no_export(folder, tmp_path, tiny_config, random_weights):
+    other = tmp_path / "other"
+    shapes = weight_shapes(family("bert").architecture(tiny_config, "sequence-classification"))
+    save_checkpoint(other, config=tiny_config, head="sequence-classification", weights=random_weights(shapes, seed=1))
+    with pytest.raises(CheckpointError, match=r"other holds the weights of another model .* Export to a folder of its own"):
+        export_model(folder, other)
+    assert sorted(path.name for path in other.iterdir()) == ["config.json", "model.safetensors"]
 
 
 def test_multiple_choice_is_checked_as_others_will_call_it(tmp_path, tiny_config, random_weights):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from headway.core.hashes import cache_folder, content_hash
 from headway.errors import ConfigError
-from headway.inference.cache import cache_folder, cached, content_hash, fingerprint
+from headway.inference.cache import cached, fingerprint
 
 WRITER = """
 import time

@@ -10,10 +10,11 @@ import pytest
 
 from headway.checkpoints import load_checkpoint, load_config, save_checkpoint
 from headway.core.batching import TokenSequence
+from headway.core.hashes import content_hash
 from headway.core.updates import COMMITTED, atomic_update
 from headway.errors import CheckpointError, ConfigError, EngineError, TaskError, WeightError
+from headway.graph import export_model
 from headway.inference import OnnxEngine, load_engine
-from headway.inference.cache import content_hash
 from headway.inference.engine import checked_threads, unpadded, usable_cores
 from headway.inference.loading import build_cached, ready_files
 
@@ -152,6 +153,84 @@ def test_weights_saved_beside_an_export_are_what_runs(exported, folder, model_fo
     new, _ = load_engine(exported, head="sequence-classification")
     assert new.precision == "fp32"
     assert not np.allclose(logits(new), logits_of_old, atol=0.01)
+
+
+@pytest.fixture
+def trained_on(folder, model_folder, tmp_path, cache):
+    """A folder exported in both precisions, into which another library then saved new weights: it leaves the graphs there."""
+    here = shutil.copytree(folder, tmp_path / "here")
+    for precision in ("fp32", "int8"):
+        export_model(here, here, precision=precision, max_difference=1.0)
+    shutil.copy(model_folder("sequence-classification", seed=5) / "model.safetensors", here)
+    return here
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_an_export_is_used_beside_its_own_weights_wherever_the_folder_goes(folder, tmp_path, cache, precision):
+    done = export_model(folder, folder, precision=precision, max_difference=1.0)
+    assert load_engine(folder, head="sequence-classification", precision=precision)[0].model == done.path
+    copied = shutil.copytree(folder, tmp_path / "copied", copy_function=shutil.copyfile)  # with time stamps of its own
+    assert load_engine(copied, head="sequence-classification")[0].model == copied / done.path.name
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_graph_of_other_weights_than_those_beside_it_is_not_used_and_said(trained_on, model_folder, precision):
+    name = {"fp32": "model.onnx", "int8": "model_int8.onnx"}[precision]
+    with pytest.warns(
+        UserWarning, match=rf"{name}.* is not used: it was exported from other weights .*--precision int8\)"
+    ) as said:
+        engine, _ = load_engine(trained_on, head="sequence-classification", precision=precision)
+    assert len(said) == 1
+    assert engine.model.parent.name == "graphs"
+    expected, _ = load_engine(
+        model_folder("sequence-classification", seed=5), head="sequence-classification", precision=precision
+    )
+    np.testing.assert_array_equal(logits(engine), logits(expected))
+
+
+def test_without_an_int8_graph_of_its_weights_a_folder_runs_in_fp32(trained_on):
+    with pytest.warns(UserWarning, match=r"model_int8\.onnx, model\.onnx in .* is not used"):
+        assert load_engine(trained_on, head="sequence-classification")[0].precision == "fp32"
+    export_model(trained_on, trained_on, max_difference=1.0)
+    assert load_engine(trained_on, head="sequence-classification")[0].model == trained_on / "model_int8.onnx"
+
+
+def test_one_changed_number_in_a_file_of_the_same_size_and_time_is_noticed(folder, cache):
+    export_model(folder, folder, precision="fp32")
+    path = folder / "model.safetensors"
+    stamp, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    with pytest.warns(UserWarning, match="exported from other weights"):
+        load_engine(folder, head="sequence-classification")
+
+
+def test_a_graph_is_not_used_where_the_configuration_beside_it_means_another_model(folder, cache):
+    export_model(folder, folder, precision="fp32")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"id2label": {str(n): f"name {n}" for n in range(5)}}))
+    assert load_engine(folder, head="sequence-classification")[0].model == folder / "model.onnx"  # names change no number
+    (folder / "config.json").write_text(json.dumps(config | {"hidden_act": "relu"}))
+    with pytest.warns(UserWarning, match=r"model\.onnx in .* is not used: it was exported from other weights or settings"):
+        assert load_engine(folder, head="sequence-classification")[0].model.parent.name == "graphs"
+
+
+def test_a_graph_that_says_nothing_of_its_weights_is_not_used_beside_any(exported, folder):
+    shutil.copy(folder / "model.safetensors", exported)
+    with pytest.warns(UserWarning, match="exported from other weights"):
+        load_engine(exported, head="sequence-classification")
+
+
+def test_shards_that_are_not_all_there_are_no_weights_to_hold_a_graph_against(exported):
+    (exported / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-00001-of-00001.safetensors"}}')
+    assert load_engine(exported, head="sequence-classification")[0].model == exported / "model_int8.onnx"
+
+
+def test_torch_asks_nothing_of_graphs_that_it_does_not_run(trained_on, monkeypatch):
+    monkeypatch.setattr("headway.inference.loading._torch_engine", lambda *_: "torch")
+    monkeypatch.setattr("headway.core.hashes.content_hash", None)
+    assert load_engine(trained_on, head="sequence-classification", engine="torch")[0] == "torch"
 
 
 @pytest.mark.parametrize("replace", [lambda path, other: shutil.copy2(other, path), lambda path, other: path.unlink()])

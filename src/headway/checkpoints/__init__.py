@@ -1,6 +1,6 @@
 """Model folders and Hub repositories to named arrays, and back."""
 
-from headway.checkpoints.files import weight_files
+from headway.checkpoints.files import weight_files, weights_hash
 from headway.checkpoints.loading import Checkpoint, describe_new_weights, load_checkpoint, load_config
 from headway.checkpoints.location import locate, shipped_models
 from headway.checkpoints.mapped import taken_over
@@ -18,4 +18,5 @@ __all__ = [
     "shipped_models",
     "taken_over",
     "weight_files",
+    "weights_hash",
 ]

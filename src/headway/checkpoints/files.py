@@ -1,5 +1,6 @@
 """The files of a model's folder, and how its weight files are found and listed."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from headway.architecture import ModelConfig
 from headway.checkpoints.pickled import read_pickled
 from headway.checkpoints.tensors import StoredTensor, read_safetensors
+from headway.core.hashes import content_hash
 from headway.errors import CheckpointError, WeightError
 
 CONFIG = "config.json"
@@ -53,6 +55,17 @@ def weight_files(folder: Path) -> list[Path]:
         if (folder / index).is_file():
             return [folder / index, *(folder / name for name in sorted(set(_weight_map(folder / index).values())))]
     return []
+
+
+def weights_hash(folder: Path) -> str | None:
+    """SHA-256 in hex of the files that hold the weights, whatever they are called; None where not all of them are there.
+
+    It is of every byte: a number that was changed is seen. A file is read once and its hash remembered (``core.hashes``).
+    """
+    files = weight_files(folder)
+    if not files or not all(file.is_file() for file in files):
+        return None
+    return hashlib.sha256("\n".join(content_hash(file) for file in files).encode()).hexdigest()
 
 
 def _sharded(folder: Path, index: str, read: Callable[[Path], dict[str, StoredTensor]]) -> dict[str, StoredTensor]:

@@ -10,9 +10,9 @@ import numpy as np
 
 from headway.architecture import ModelConfig
 from headway.core.batching import TokenSequence
+from headway.core.hashes import cache_folder
 from headway.core.padding import padded
 from headway.errors import CheckpointError, ConfigError
-from headway.inference.cache import cache_folder
 
 if TYPE_CHECKING:
     from headway.graph import Session

@@ -1,11 +1,13 @@
 """A model's name to an engine that runs it."""
 
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.architecture import ModelConfig
 from headway.architecture.family import HeadName
-from headway.checkpoints import load_checkpoint, load_config, locate, weight_files
+from headway.checkpoints import load_checkpoint, load_config, locate, weight_files, weights_hash
 from headway.core.extras import require_torch
 from headway.core.updates import undisturbed
 from headway.errors import EngineError, TaskError
@@ -40,7 +42,7 @@ def load_engine(
     folder = locate(name_or_path, **place)
     with undisturbed(folder):  # its configuration, its weights and its graphs are those of one save
         config = load_config(folder)
-        ready = ready_files(folder) if family(config.model_type).head_in(config) == head else {}
+        ready = {} if engine == "torch" else _usable_files(folder, config, head)
         choice = choose(engine=engine, precision=precision, device=device, has_int8="int8" in ready)
         if choice.engine == "torch":
             return _torch_engine(folder, head, choice), folder
@@ -50,8 +52,34 @@ def load_engine(
 
 def ready_files(folder: Path) -> dict[str, Path]:
     """The graphs in a folder that Headway exported, by precision. Others' graphs may have other inputs and are left alone."""
-    found = {precision: [folder / name for name in names if _is_ours(folder / name)] for precision, names in READY.items()}
+    from headway.graph.origin import is_ours
+
+    found = {precision: [folder / name for name in names if is_ours(folder / name)] for precision, names in READY.items()}
     return {precision: paths[0] for precision, paths in found.items() if paths}
+
+
+def _usable_files(folder: Path, config: ModelConfig, head: HeadName) -> dict[str, Path]:
+    """The graphs that have this head, by precision; beside weights only those that were exported from them, others are named."""
+    from headway.graph.origin import is_current
+
+    ready = ready_files(folder) if family(config.model_type).head_in(config) == head else {}
+    if not ready or (weights := weights_hash(folder)) is None:
+        return ready
+    current = {precision: path for precision, path in ready.items() if is_current(path, config, head=head, weights=weights)}
+    if stale := {precision: path for precision, path in ready.items() if precision not in current}:
+        _warn_of_stale(folder, stale)
+    return current
+
+
+def _warn_of_stale(folder: Path, stale: Mapping[str, Path]) -> None:
+    names = ", ".join(path.relative_to(folder).as_posix() for path in stale.values())
+    precision, path = next(iter(stale.items()))
+    command = f"headway export {folder} --output {folder} --precision {precision}" + " --portable" * (path.parent != folder)
+    warnings.warn(
+        f"{names} in {folder} is not used: it was exported from other weights or settings than those that now stand beside it. "
+        f"The model runs from its weights. Export it again ({command}), or remove the file.",
+        stacklevel=4,
+    )
 
 
 def build_cached(folder: Path, config: ModelConfig, *, head: HeadName, precision: str) -> Path | bytes:
@@ -89,14 +117,6 @@ def _tokenizer_files(folder: Path) -> list[Path]:
 
     names = ("tokenizer.json", "tokenizer_config.json", *VOCABULARY_FILES)
     return [path for name in names if (path := folder / name).is_file()]
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether Headway wrote an ONNX file: its producer's name stands within the first bytes."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return b"headway" in file.read(64)
 
 
 def _refuse_other_exports(folder: Path, config: ModelConfig, head: HeadName, precision: str) -> None:

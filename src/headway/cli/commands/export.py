@@ -21,6 +21,8 @@ def run(settings: ExportSettings) -> None:
         progress=True,
         revision=settings.revision,
     )
+    for path in done.removed:
+        print(f"Removed {path}, which was exported from other weights or settings")
     nearness = f"{done.difference:.1%} from fp32" if done.precision == "int8" else f"within {done.difference:.0e} of its weights"
     print(f"Wrote a {done.head} model in {done.precision} ({done.size / 1e6:,.1f} MB, {nearness}) to {done.path}")
 
