@@ -12,7 +12,7 @@ def label_names(values: Iterable[Any]) -> tuple[str, ...]:
 
     A column of nothing but None, empty text or -1, with which data sets mark rows whose label is withheld, has no labels.
     """
-    distinct = {_name(value) for value in values} - {""}
+    distinct = {label_text(value) for value in values} - {""}
     if not distinct - {"-1"}:
         raise DataError(
             "There are no labels to learn from: every value in the label column is empty or -1, as in a test set whose "
@@ -23,7 +23,7 @@ def label_names(values: Iterable[Any]) -> tuple[str, ...]:
 
 def label_index(value: Any, labels: Sequence[str], *, row: int) -> int:
     """The place of a row's label among the names: by name, or else, where it is a number that is no name, by that number."""
-    name = _name(value)
+    name = label_text(value)
     if name in labels:
         return labels.index(name)
     if _is_integer(name) and 0 <= int(name) < len(labels):
@@ -32,9 +32,9 @@ def label_index(value: Any, labels: Sequence[str], *, row: int) -> int:
     raise DataError(f"Row {row} {said}. Correct or remove the row, or name all labels.")
 
 
-def _name(value: Any) -> str:
+def label_text(value: Any) -> str:
     """The label as text; empty for a missing one. 1.0 is 1, since tables with gaps turn integers into floats."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if is_nothing(value):
         return ""
     if isinstance(value, (list, tuple, dict)):
         raise DataError(
@@ -47,6 +47,11 @@ def _name(value: Any) -> str:
             )
         value = int(value)
     return str(value).strip()
+
+
+def is_nothing(value: Any) -> bool:
+    """Whether a cell is empty: None, or the NaN that tables have for it."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _is_integer(name: str) -> bool:

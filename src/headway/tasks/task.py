@@ -20,6 +20,7 @@ from headway.core.config import Config
 from headway.errors import TaskError
 from headway.tasks.calls import ReadCall, one_input
 from headway.tasks.columns import TEXTS, Columns, TableForm
+from headway.tasks.labels import is_nothing
 from headway.tasks.table import Column
 
 if TYPE_CHECKING:
@@ -154,6 +155,11 @@ class Scorer(Protocol):
         ...
 
 
+def nothing_told(cells: Mapping[str, Any], facts: ModelFacts) -> bool:
+    """Whether all of a row's cells for the reference are empty."""
+    return all(is_nothing(value) for value in cells.values())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """How answers are measured."""
@@ -164,6 +170,8 @@ class Evaluation:
     """The measure for a model and the task's options, after ``options`` were set."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options that the measure needs the task to run with, such as all labels' scores."""
+    is_withheld: Callable[[Mapping[str, Any], ModelFacts], bool] = nothing_told
+    """Whether a row's cells, by role, tell no reference, as in test sets; such rows are counted and left out."""
 
 
 class EncodeRows(Protocol):

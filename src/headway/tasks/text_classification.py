@@ -8,14 +8,28 @@ import numpy as np
 
 from headway.architecture import ModelConfig
 from headway.errors import DataError
-from headway.tasks.columns import Columns, find_columns
+from headway.tasks.classification_scorer import scorer_for
+from headway.tasks.columns import Columns, find_columns, label_table
 from headway.tasks.inputs import read_pair
 from headway.tasks.labels import label_index, label_names
 from headway.tasks.limits import encode_inputs, encode_texts, token_limit
 from headway.tasks.metrics import classification_metrics
 from headway.tasks.numbers import identity, sigmoid, softmax
+from headway.tasks.references import label_is_withheld
 from headway.tasks.table import LABEL, Column
-from headway.tasks.task import Call, Encoded, Example, ModelFacts, Outputs, Task, TaskOptions, Training, check_count
+from headway.tasks.task import (
+    Call,
+    Encoded,
+    Evaluation,
+    Example,
+    ModelFacts,
+    Outputs,
+    Scorer,
+    Task,
+    TaskOptions,
+    Training,
+    check_count,
+)
 
 if TYPE_CHECKING:
     from headway.text import Tokenizer
@@ -96,6 +110,11 @@ def prepare(facts: ModelFacts, options: ClassificationOptions) -> Classifier:
     return Classifier(facts, options, limit, options.function_to_apply or default_activation(facts.config))
 
 
+def prepare_scorer(facts: ModelFacts, options: ClassificationOptions) -> Scorer:
+    """The measure that fits the model, for answers with the scores of all labels."""
+    return scorer_for(facts, are_probabilities=options.function_to_apply != "none")
+
+
 def default_activation(config: ModelConfig) -> Activation:
     """What the model was trained with, from its ``problem_type``, or else from its number of labels."""
     match config.problem_type:
@@ -146,4 +165,5 @@ TASK = Task(
     training=Training(
         find_columns=find_columns, label_names=label_names, encode_rows=encode_rows, metrics=classification_metrics
     ),
+    evaluation=Evaluation(table=label_table(), prepare=prepare_scorer, options={"top_k": None}, is_withheld=label_is_withheld),
 )
