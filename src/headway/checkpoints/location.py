@@ -32,6 +32,7 @@ SENTENCE_FILES = (
     "config_sentence_transformers.json",
     "[0-9]*_*/config.json",
     "[0-9]*_*/model.safetensors",
+    "[0-9]*_*/pytorch_model.bin",  # small, and what many repositories have for their dense layers
 )
 DOWNLOADS: dict[Wanted, tuple[str, ...]] = {
     "config": ("config.json",),

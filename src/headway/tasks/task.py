@@ -233,10 +233,12 @@ class Task:
     """How the rows of a table become inputs."""
     evaluation: Evaluation | None = None
     """How answers are measured against references, where there is a measure."""
+    translate: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
+    """Options as other libraries call them, under the names that they have here."""
 
     def choose(self, values: Mapping[str, Any]) -> TaskOptions:
         """The options with these values. ``truncation`` and ``padding`` are understood as transformers means them."""
-        given = _translated(values)
+        given = _translated(self.translate(values))
         known = [field.name for field in dataclasses.fields(self.options)]
         for name in given:
             if name not in known:
