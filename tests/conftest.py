@@ -62,6 +62,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         unwanted += [item for item in items if item.get_closest_marker("benchmark")]
     if not _has_gpu():
         unwanted += [item for item in items if item.get_closest_marker("cuda")]
+    if importlib.util.find_spec("triton") is None:
+        unwanted += [item for item in items if item.get_closest_marker("triton")]
     config.hook.pytest_deselected(items=unwanted)
     out = set(unwanted)
     items[:] = [item for item in items if item not in out]

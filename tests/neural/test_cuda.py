@@ -9,7 +9,7 @@ from headway.core.batching import TokenSequence
 from headway.families import family
 from headway.neural.auto import build_model
 from headway.neural.packing import pack
-from headway.neural.products import has_varlen_kernel
+from headway.neural.products import has_varlen_kernel, wants_kernel
 from reference.family_cases import CASES, batch
 
 FULL = SimpleNamespace(lengths=(5, 3), extents=(5, 3))
@@ -35,6 +35,20 @@ def test_the_fused_kernel_is_used_where_it_can_be(device, dtype, size, packed, w
     assert has_varlen_kernel(qkv, packed, window=window, dropout=dropout) is expected
 
 
+@pytest.mark.parametrize(
+    ("device", "packed", "asked", "expected"),
+    [
+        ("cuda", FULL, "1", True),
+        pytest.param("cuda", FULL, "", False, id="not asked for"),
+        pytest.param("cpu", FULL, "1", False, id="no GPU"),
+        pytest.param("cuda", HOLES, "1", False, id="its distances count tokens, not columns"),
+    ],
+)
+def test_the_triton_kernel_is_used_where_it_is_asked_for(device, packed, asked, expected, monkeypatch):
+    monkeypatch.setenv("HEADWAY_TRITON", asked)
+    assert wants_kernel(SimpleNamespace(device=SimpleNamespace(type=device)), packed) is expected
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_single_precision_agrees_with_the_cpu(case):
@@ -48,9 +62,11 @@ def test_single_precision_agrees_with_the_cpu(case):
 
 
 @pytest.mark.cuda
+@pytest.mark.parametrize("triton", ["", "1"])
 @pytest.mark.parametrize("kind", ["bert", "mpnet", "deberta-v2", "modernbert"])
-def test_half_precision_through_the_fused_kernels_agrees_with_the_cpu(kind):
+def test_half_precision_through_the_fused_kernels_agrees_with_the_cpu(kind, triton, monkeypatch):
     """Heads of 16, texts beyond the window and beyond the buckets, gradients too."""
+    monkeypatch.setenv("HEADWAY_TRITON", triton)
     sizes = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 4, "intermediate_size": 96, "pad_token_id": 1}
     if kind == "deberta-v2":
         sizes |= {"relative_attention": True, "pos_att_type": "c2p|p2c", "position_buckets": 16, "max_relative_positions": 64}

@@ -16,7 +16,7 @@ from headway.neural.bands import attend_in_band
 from headway.neural.blockwise import attend_in_blocks
 from headway.neural.context import Context, Sight
 from headway.neural.disentangled import PositionVectors, attend_disentangled
-from headway.neural.products import attend, attend_openly, attend_varlen, has_varlen_kernel
+from headway.neural.products import attend, attend_openly, attend_varlen, has_varlen_kernel, wants_kernel
 from headway.neural.rotary import rotate
 
 Weights: TypeAlias = tuple[Tensor, ...]
@@ -76,6 +76,10 @@ class PackedAttention(nn.Module):
         vectors, sight = self._position_vectors(parts, context, scale), context.sights[None]
         if qkv_T3HK.device.type == "cpu" and not context.wants_weights:
             return attend_in_blocks(qkv_T3HK, vectors, sight.groups, scale=scale, dropout=dropout), ()
+        if not context.wants_weights and wants_kernel(qkv_T3HK, context.packed):
+            from headway.neural.disentangled_kernel import attend_in_kernel
+
+            return attend_in_kernel(qkv_T3HK, vectors, context.packed.lengths, scale=scale, dropout=dropout), ()
         product = partial(attend_disentangled, vectors=vectors, scale=scale, dropout=dropout)
         return _by_group(product, qkv_T3HK, sight)
 

@@ -3,6 +3,8 @@
 Shapes: T tokens, H heads, K head size, N texts or blocks, L queries, M keys.
 """
 
+import os
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -60,6 +62,15 @@ def has_varlen_kernel(qkv_T3HK: Tensor, packed: Packed, *, window: int | None, d
         return False
     fits = qkv_T3HK.shape[-1] % 8 == 0 and qkv_T3HK.shape[-1] <= 256
     return fits and (window is None or packed.lengths == packed.extents)
+
+
+def wants_kernel(qkv_T3HK: Tensor, packed: Packed) -> bool:
+    """Whether disentangled attention is to run in the kernel of ``disentangled_kernel``: on a GPU, where the user asks for it.
+
+    It is not the default, because it was only ever run in Triton's interpreter. Its distances count tokens, not columns.
+    """
+    asked = os.environ.get("HEADWAY_TRITON") == "1"
+    return asked and qkv_T3HK.device.type == "cuda" and packed.lengths == packed.extents
 
 
 def attend_varlen(qkv_T3HK: Tensor, packed: Packed, *, window: int | None) -> Tensor:
