@@ -3,6 +3,9 @@
 IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 BATCH, CHOICES, SEQUENCE = "batch", "choices", "sequence"
 
+MASKED_LOGITS, MASKS = "masked_logits", "masks"
+"""The scores of the masks alone, text by text, and their number in the batch."""
+
 FINISHED, UNFUSED = "finished", "to be fused"
 """Whether a graph runs well as it is written, or counts on the runtime to make one operator of several: in its first bytes."""
 
