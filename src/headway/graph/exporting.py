@@ -31,6 +31,7 @@ SIDE_FILES = (
     "config_sentence_transformers.json",
     "[0-9]*_*/config.json",
     "[0-9]*_*/model.safetensors",
+    "[0-9]*_*/pytorch_model.bin",
 )
 
 
