@@ -26,14 +26,12 @@ from headway.text.loading import VOCABULARY_FILES, load, saved_settings, without
 from headway.text.loading import add_special_tokens as recognise
 from headway.text.options import fitting
 from headway.text.padding import pad_inputs
+from headway.text.pairing import TEXTS_AT_ONCE, Pairing
 from headway.text.state import State
 from headway.text.tensors import as_tensor, checked_tensors
 from headway.text.traits import UNLIMITED, Traits, check_settings
 from headway.text.truncation import Cut, Truncation
 from headway.text.vocabulary import Vocabulary
-
-TEXTS_AT_ONCE = 4096
-"""How many texts are encoded before their ids are taken: the library's own objects are many times larger than the ids."""
 
 _ADDING = threading.Lock()
 
@@ -225,6 +223,10 @@ class Tokenizer(Vocabulary, Decoding):
         for owner, window in zip(owners, encodings, strict=True):
             windows[owner].append(window)
         return windows
+
+    def pairing(self, *, max_length: int) -> Pairing:
+        """What joins texts into pairs of at most ``max_length`` tokens, where each text stands in many pairs."""
+        return Pairing(self._state, max_length)
 
     def tokenize(self, text: Any, pair: Any = None, *, add_special_tokens: bool = False, **options: Any) -> list[str]:
         """The pieces of one text or pair; options as for a call."""

@@ -37,7 +37,7 @@ class Cut:
         stays.
         """
         texts, counts = self._shares(owners, has_pair=has_pair)
-        parts = [next(_windows(text, count, 0, self.side)) for text, count in zip(texts, counts, strict=True)]
+        parts = [next(covering(text, count, 0, self.side)) for text, count in zip(texts, counts, strict=True)]
         return _joined(len(owners), texts, parts)
 
     def windows(self, owners: Sequence[int | None], *, has_pair: bool) -> list[Stretches]:
@@ -48,8 +48,9 @@ class Cut:
         """
         texts, counts = self._shares(owners, has_pair=has_pair)
         for text, count in zip(texts, counts, strict=True):
-            self._check_stride(len(text), count)
-        first, second = (list(_windows(text, count, self.stride, self.side)) for text, count in zip(texts, counts, strict=True))
+            if count < len(text):
+                check_stride(self.stride, count)
+        first, second = (list(covering(text, count, self.stride, self.side)) for text, count in zip(texts, counts, strict=True))
         order = [(first[0], second[0]), *product(first[1:], second), *product(first[:1], second[1:])]
         return [_joined(len(owners), texts, parts) for parts in order]
 
@@ -61,12 +62,14 @@ class Cut:
         room = self.max_length - specials
         return (first, second), shortened(len(first), len(second) if has_pair else None, room=room, strategy=self.strategy)
 
-    def _check_stride(self, length: int, count: int) -> None:
-        if count < length and self.stride >= count:
-            raise InputError(
-                f"stride ({self.stride}) has to be less than the {count} tokens that a window holds of a text beside special "
-                f"tokens and the other text, or windows would not move on. Use a smaller stride or a larger max_length."
-            )
+
+def check_stride(stride: int, count: int) -> None:
+    """Raise ``InputError`` where windows of ``count`` tokens would not move on."""
+    if stride >= count:
+        raise InputError(
+            f"stride ({stride}) has to be less than the {count} tokens that a window holds of a text beside special "
+            f"tokens and the other text, or windows would not move on. Use a smaller stride or a larger max_length."
+        )
 
 
 def check_room(max_length: int, specials: int) -> None:
@@ -97,6 +100,19 @@ def shortened(first: int, second: int | None, *, room: int, strategy: Truncation
     return (room - other, other) if strategy == "only_first" else (other, room - other)
 
 
+def covering(text: range, count: int, stride: int, side: Side) -> Iterator[range]:
+    """The stretches of at most ``count`` tokens that cover a text from the side that is kept on; one where all of it stays."""
+    step = count - stride
+    if count >= len(text):
+        yield text
+    elif side == "right":
+        yield text[:count]
+        yield from (text[start : start + count] for start in range(step, len(text) - stride, step))
+    else:
+        yield text[len(text) - count :]
+        yield from (text[max(0, stop - count) : stop] for stop in range(len(text) - step, stride, -step))
+
+
 def _longest_first(first: int, second: int, room: int) -> tuple[int, int]:
     short, long = sorted((first, second))
     long = max(short, room - short)
@@ -110,19 +126,6 @@ def _stretch(owners: Sequence[int | None], owner: int) -> range:
     count = owners.count(owner)
     start = owners.index(owner) if count else len(owners)
     return range(start, start + count)
-
-
-def _windows(text: range, count: int, stride: int, side: Side) -> Iterator[range]:
-    """The stretches of at most ``count`` tokens that cover a text from the side that is kept on; one where all of it stays."""
-    step = count - stride
-    if count >= len(text):
-        yield text
-    elif side == "right":
-        yield text[:count]
-        yield from (text[start : start + count] for start in range(step, len(text) - stride, step))
-    else:
-        yield text[len(text) - count :]
-        yield from (text[max(0, stop - count) : stop] for stop in range(len(text) - step, stride, -step))
 
 
 def _joined(length: int, texts: Iterable[range], parts: Iterable[range]) -> Stretches:
