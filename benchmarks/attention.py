@@ -49,13 +49,14 @@ SETS = {"SST-2": ("glue/sst2/validation.jsonl", "sentence", 128, 32), "IMDB": ("
 Work = Callable[[list[list[int]]], None]
 
 
-def text_lengths(data: Path, name: str) -> list[int]:
-    """Lengths in tokens of as many texts as the set is measured on, spread evenly over all that it has, in random order."""
+def text_lengths(data: Path, name: str, *, count: int | None = None) -> list[int]:
+    """Lengths in tokens of as many texts as asked for, or as the set is measured on, spread evenly over its own, shuffled."""
     from random import Random
 
     from tokenizers import BertWordPieceTokenizer
 
-    path, column, count, _ = SETS[name]
+    path, column, usual, _ = SETS[name]
+    count = count or usual
     opened = lzma.open if path.endswith(".xz") else open
     with opened(data / path, "rt", encoding="utf-8") as lines:
         texts = [json.loads(line)[column] for line in lines]
@@ -122,17 +123,17 @@ def seconds(model: Any, run: Work, work: list[list[list[int]]], *, learns: bool)
     return time.perf_counter() - start
 
 
-def needed(family_name: str, lengths: list[int]) -> float:
-    """Operations of the matrix products in one forward pass, nothing for padding."""
-    settings = SIZES | FAMILIES[family_name]
-    maps = 4 * WIDTH**2 + (3 if family_name == "modernbert" else 2) * WIDTH * settings["intermediate_size"]
+def needed(family_name: str, lengths: list[int], settings: dict[str, Any]) -> float:
+    """Operations of the matrix products in one forward pass of a model of these sizes, nothing for padding."""
+    width, inner = settings["hidden_size"], settings["intermediate_size"]
+    maps = 4 * width**2 + (3 if family_name == "modernbert" else 2) * width * inner
     terms = 4 if family_name.startswith("deberta") else 2
     total = 0.0
     for length in lengths:
-        for layer in range(LAYERS):
+        for layer in range(settings["num_hidden_layers"]):
             near = family_name == "modernbert" and layer % 3 != 0
             keys = min(length, 129) if near else length
-            total += 2 * length * (maps + terms * keys * WIDTH)
+            total += 2 * length * (maps + terms * keys * width)
     return total
 
 
@@ -158,7 +159,7 @@ def row(found: dict[str, Any], lengths: list[int], peak: float) -> list[str]:
     """A line of the table."""
     middle = {name: statistics.median(times) for name, times in found["seconds"].items()}
     ours = middle["Headway, as they come"]
-    operations = needed(found["family"], lengths) * (3 if found["learns"] else 1)
+    operations = needed(found["family"], lengths, SIZES | FAMILIES[found["family"]]) * (3 if found["learns"] else 1)
     ratios = [middle[f"transformers, {order}"] / middle[f"Headway, {order}"] for order in ("as they come", "sorted")]
     return [
         found["family"],
