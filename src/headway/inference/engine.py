@@ -17,6 +17,9 @@ from headway.errors import CheckpointError, ConfigError
 if TYPE_CHECKING:
     from headway.graph import Session
 
+MASKED_LOGITS = "masked_logits"
+"""The output that has a row for each mask of a text and none for other tokens."""
+
 TOKEN_BUDGETS = {"fp32": 256, "int8": 512}
 """Tokens of a batch, padding included: large enough to fill the matrix units, small enough to stay in the cache.
 
@@ -50,7 +53,8 @@ class Engine(Protocol):
     def run(self, sequences: Sequence[TokenSequence], *, alone: bool = False) -> list[dict[str, np.ndarray]]:
         """Each text's outputs by name without padding, in the order given.
 
-        ``alone`` says that no other batch runs beside this one, so that all cores may work on it.
+        An engine made for masks alone gives ``masked_logits``, (masks, vocabulary), in the place of ``logits``. ``alone`` says
+        that no other batch runs beside this one, so that all cores may work on it.
         """
         ...
 
@@ -70,8 +74,10 @@ class OnnxEngine:
         precision: str,
         threads: int | None = None,
         token_budget: int | None = None,
+        only_token: int | None = None,
     ) -> None:
         self.model = model
+        self.only_token = only_token
         self._version = None if isinstance(model, bytes) else _version(model)
         self.config = config
         self.precision = precision
@@ -85,8 +91,17 @@ class OnnxEngine:
         if not sequences:
             return []
         session = self._session(self.workers if alone else 1)
-        lengths = [len(sequence) for sequence in sequences]
-        return unpadded(session.run(**padded(sequences)), lengths, by_token=session.token_outputs)
+        outputs = session.run(**padded(sequences))
+        masked = outputs.pop(MASKED_LOGITS, None)
+        found = unpadded(outputs, [len(sequence) for sequence in sequences], by_token=session.token_outputs)
+        return found if masked is None else self._with_masks(found, masked, sequences)
+
+    def _with_masks(
+        self, found: list[dict[str, np.ndarray]], masked: np.ndarray, sequences: Sequence[TokenSequence]
+    ) -> list[dict[str, np.ndarray]]:
+        counts = [sum(token == self.only_token for token in sequence.ids) for sequence in sequences]
+        by_text = np.split(masked, np.cumsum(counts)[:-1])
+        return [{**outputs, MASKED_LOGITS: rows} for outputs, rows in zip(found, by_text, strict=True)]
 
     def _session(self, threads: int) -> "Session":
         from headway.graph import Session

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from headway.architecture import ModelConfig
 from headway.architecture.family import HeadName
@@ -17,6 +17,8 @@ from headway.inference.choice import Choice, choose
 from headway.inference.engine import Engine, OnnxEngine
 
 if TYPE_CHECKING:
+    import onnx
+
     from headway.core.batching import TokenSequence
 
 READY = {"int8": ("model_int8.onnx", "onnx/model_quantized.onnx"), "fp32": ("model.onnx", "onnx/model.onnx")}
@@ -31,13 +33,15 @@ def load_engine(
     precision: str = "auto",
     device: object = None,
     threads: int | None = None,
+    only_token: int | None = None,
     **place: Any,
 ) -> tuple[Engine, Path]:
     """The engine for a model with this head, and the model's folder.
 
     ``place`` says where to look: ``revision``, ``token``, ``local_files_only``, ``cache_dir``. An exported ONNX file in the
     folder is used if it has the head; otherwise the graph is built from the folder's weights and kept in the cache. Missing head
-    weights are a ``WeightError``, never made up.
+    weights are a ``WeightError``, never made up. With ``only_token`` a masked LM scores the vocabulary for tokens with this id
+    alone, from the same numbers.
     """
     folder = locate(name_or_path, **place)
     with undisturbed(folder):  # its configuration, its weights and its graphs are those of one save
@@ -45,9 +49,13 @@ def load_engine(
         ready = {} if engine == "torch" else _usable_files(folder, config, head)
         choice = choose(engine=engine, precision=precision, device=device, has_int8="int8" in ready)
         if choice.engine == "torch":
-            return _torch_engine(folder, head, choice), folder
-        model = ready.get(choice.precision) or build_cached(folder, config, head=head, precision=choice.precision)
-        return OnnxEngine(model, config, precision=choice.precision, threads=threads), folder
+            return _torch_engine(folder, head, choice, only_token), folder
+        model: Path | bytes
+        if (found := ready.get(choice.precision)) is not None:
+            model = found if only_token is None else narrowed(found, only_token)
+        else:
+            model = build_cached(folder, config, head=head, precision=choice.precision, only_token=only_token)
+        return OnnxEngine(model, config, precision=choice.precision, threads=threads, only_token=only_token), folder
 
 
 def ready_files(folder: Path) -> dict[str, Path]:
@@ -82,7 +90,27 @@ def _warn_of_stale(folder: Path, stale: Mapping[str, Path]) -> None:
     )
 
 
-def build_cached(folder: Path, config: ModelConfig, *, head: HeadName, precision: str) -> Path | bytes:
+def narrowed(model: Path, only_token: int) -> Path | bytes:
+    """A ready graph of a masked LM made to score tokens with this id alone, from the cache where that was done before."""
+    from headway.graph import GRAPH_VERSION
+
+    def narrow() -> bytes:
+        import onnx
+
+        return _narrow(onnx.load_model(model), only_token)
+
+    return cached(fingerprint([model], f"only {only_token}", f"graph {GRAPH_VERSION}"), narrow)
+
+
+def _narrow(model: "onnx.ModelProto", only_token: int) -> bytes:
+    from headway.graph.masks import for_masks_only
+
+    return bytes((for_masks_only(model, only_token) or model).SerializeToString())
+
+
+def build_cached(
+    folder: Path, config: ModelConfig, *, head: HeadName, precision: str, only_token: int | None = None
+) -> Path | bytes:
     """The graph built from the folder's weights, from the cache where it was built before."""
     from headway.graph import GRAPH_VERSION
 
@@ -90,18 +118,19 @@ def build_cached(folder: Path, config: ModelConfig, *, head: HeadName, precision
     if not weights:
         _refuse_other_exports(folder, config, head, precision)
     sources = [folder / "config.json", *weights, *(_tokenizer_files(folder) if precision == "int8" else [])]
-    key = fingerprint(sources, head, precision, f"graph {GRAPH_VERSION}")
-    return cached(key, lambda: _build(folder, head, precision))
+    extent = [] if only_token is None else [f"only {only_token}"]
+    key = fingerprint(sources, head, precision, f"graph {GRAPH_VERSION}", *extent)
+    return cached(key, lambda: _build(folder, head, precision, only_token))
 
 
-def _build(folder: Path, head: HeadName, precision: str) -> bytes:
+def _build(folder: Path, head: HeadName, precision: str, only_token: int | None) -> bytes:
     from headway.graph import build_graph
 
     checkpoint = load_checkpoint(folder, head=head)
     checkpoint.require_complete()
     calibration = _calibration(folder) if precision == "int8" else []
     graph = build_graph(checkpoint.architecture, checkpoint.weights, precision=precision, calibration=calibration)
-    return bytes(graph.SerializeToString())
+    return bytes(graph.SerializeToString()) if only_token is None else _narrow(graph, only_token)
 
 
 def _calibration(folder: Path) -> "list[TokenSequence]":
@@ -135,10 +164,9 @@ def _refuse_other_exports(folder: Path, config: ModelConfig, head: HeadName, pre
         )
 
 
-def _torch_engine(folder: Path, head: HeadName, choice: Choice) -> Engine:
+def _torch_engine(folder: Path, head: HeadName, choice: Choice, only_token: int | None) -> Engine:
     require_torch(f"engine='torch' ({choice.precision})")
     from headway.neural.engine import TorchEngine
 
-    return TorchEngine.from_pretrained(
-        folder, head=head, precision="bf16" if choice.precision == "bf16" else "fp32", device=choice.device
-    )
+    precision: Literal["bf16", "fp32"] = "bf16" if choice.precision == "bf16" else "fp32"
+    return TorchEngine.from_pretrained(folder, head=head, precision=precision, device=choice.device, only_token=only_token)

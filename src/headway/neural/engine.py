@@ -19,12 +19,16 @@ Precision = Literal["fp32", "bf16"]
 
 
 class TorchEngine:
-    """Runs packed batches through the modules. Safe from several threads: the modules are only read."""
+    """Runs packed batches through the modules. Safe from several threads: the modules are only read.
+
+    With ``only_token`` a masked LM scores the vocabulary for tokens with this id alone: ``masked_logits``, (masks, vocabulary).
+    """
 
     workers = 1
 
-    def __init__(self, model: EncoderModel, *, precision: Precision = "fp32") -> None:
+    def __init__(self, model: EncoderModel, *, precision: Precision = "fp32", only_token: int | None = None) -> None:
         self.model = model.eval()
+        self.only_token = only_token
         self.precision = precision
         self.token_budget = 1024 if model.device.type == "cpu" else 65536
 
@@ -36,6 +40,7 @@ class TorchEngine:
         head: HeadName,
         precision: Precision = "fp32",
         device: str | torch.device | None = None,
+        only_token: int | None = None,
         **place: Any,
     ) -> "TorchEngine":
         """The engine for a complete checkpoint: weights that are missing are an error here, never made up."""
@@ -44,7 +49,8 @@ class TorchEngine:
         found = load_checkpoint(name_or_path, head=head, **place)
         found.require_complete()
         model = build_model(found.config, found.architecture, head, found.weights)
-        return cls(model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")), precision=precision)
+        model = model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return cls(model, precision=precision, only_token=only_token)
 
     @property
     def config(self) -> ModelConfig:
@@ -64,9 +70,17 @@ class TorchEngine:
         return answers
 
     def _outputs(self, packed: Packed) -> dict[str, list[np.ndarray]]:
+        if self.only_token is not None:
+            return {"masked_logits": self._masks(packed, self.only_token)}
         found = self.model.predict(self.model.encode(packed), packed)
         outputs = {name: _texts(values, packed) for name, values in found.tokens.items()}
         return outputs | {name: _rows(values) for name, values in found.texts.items()}
+
+    def _masks(self, packed: Packed, token_id: int) -> list[np.ndarray]:
+        is_mask_T = packed.ids_T == token_id
+        counts = [int(text.sum()) for text in is_mask_T.cpu().split(list(packed.lengths))]
+        logits = self.model.predict_tokens(self.model.encode(packed)[is_mask_T])
+        return [text.numpy() for text in logits.float().cpu().split(counts)]
 
 
 def _rows(values: torch.Tensor) -> list[np.ndarray]:

@@ -2,19 +2,23 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from headway.errors import InputError, TaskError
 from headway.tasks.columns import SINGLE_TEXTS
 from headway.tasks.inputs import read_text
-from headway.tasks.limits import encode_inputs, token_limit
+from headway.tasks.limits import encode_inputs, token_limit, window_stride
 from headway.tasks.numbers import softmax
 from headway.tasks.table import Column
 from headway.tasks.task import Call, Encoded, ModelFacts, Outputs, Task, TaskOptions, check_count
 
+if TYPE_CHECKING:
+    from headway.text.encoded import EncodedText
+
+USUAL_COUNT = 5
 FILLING = (Column("score", "number"), Column("token", "integer"), Column("token_str", "text"), Column("sequence", "text"))
 
 
@@ -22,13 +26,39 @@ FILLING = (Column("score", "number"), Column("token", "integer"), Column("token_
 class FillMaskOptions(TaskOptions):
     """How masks are filled."""
 
-    top_k: int = 5
-    """How many words to give for each mask, best first."""
+    top_k: int | None = USUAL_COUNT
+    """How many words to give for each mask, best first; None is 5, as in transformers."""
     targets: str | tuple[str, ...] | None = None
     """Score only these words. A word that is no single token stands for its first one, and a warning says so."""
 
     def __post_init__(self) -> None:
         check_count("top_k", self.top_k)
+
+
+@dataclass(frozen=True)
+class Masks:
+    """A text's tokens as its answers show them, and which masks are answered from which of its sequences.
+
+    ``chosen`` has for each sequence pairs of a number, that of the mask among those of the sequence, and the mask's place in
+    ``ids``.
+    """
+
+    ids: np.ndarray
+    chosen: tuple[tuple[tuple[int, int], ...], ...]
+
+    @property
+    def count(self) -> int:
+        """How many masks are answered."""
+        return sum(map(len, self.chosen))
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The best tokens of one mask, with their scores."""
+
+    place: int
+    tokens: np.ndarray
+    scores: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -46,23 +76,29 @@ class MaskFiller:
         return (Column("fillings", FILLING, depth=2),)
 
     def encode(self, items: Sequence[Any]) -> list[Encoded]:
-        """Texts with masks as the model reads them."""
+        """Texts with masks as the model reads them; of windows only those that answer a mask."""
         texts = [read_text(item) for item in items]
-        found = encode_inputs(texts, [None] * len(texts), facts=self.facts, limit=self.limit, options=self.options)
-        for text, encoded in zip(texts, found, strict=True):
-            self._require_mask(text, encoded.sequences[0].ids)
-        return found
+        if self.options.overflow == "window":
+            stride = window_stride(self.options.stride, limit=self.limit)
+            found = self.facts.tokenizer.encode_windows(texts, max_length=self.limit, stride=stride)
+            return [self._with_windows(text, windows) for text, windows in zip(texts, found, strict=True)]
+        read = encode_inputs(texts, [None] * len(texts), facts=self.facts, limit=self.limit, options=self.options)
+        return [self._with_masks(text, encoded) for text, encoded in zip(texts, read, strict=True)]
 
-    def reduce(self, outputs: Outputs, encoded: Encoded, *, part: int) -> list[Any]:
-        """For each mask its fillings."""
-        ids = np.asarray(encoded.sequences[part].ids)
-        masks = np.flatnonzero(ids == self.facts.tokenizer.mask_token_id)
-        scores_MV = softmax(outputs["logits"][masks].astype(np.float32))
-        return [self._fillings(scores_MV[row], ids, int(place), alone=len(masks) == 1) for row, place in enumerate(masks)]
+    def reduce(self, outputs: Outputs, encoded: Encoded, *, part: int) -> list[Scored]:
+        """The best words of each mask that this sequence answers."""
+        chosen = encoded.memory.chosen[part]
+        logits_MV = outputs.get("masked_logits")
+        if logits_MV is None:
+            logits_MV = outputs["logits"][self._places(encoded.sequences[part].ids)]
+        scores_MV = softmax(logits_MV[[number for number, _ in chosen]].astype(np.float32))
+        return [self._best(scores_V, place) for scores_V, (_, place) in zip(scores_MV, chosen, strict=True)]
 
     def decode(self, parts: Sequence[Any], encoded: Encoded) -> list[Any]:
         """For one mask its fillings; for several a list of those."""
-        fillings = [found for part in parts for found in part]
+        masks: Masks = encoded.memory
+        scored = sorted((found for part in parts for found in part), key=lambda found: found.place)
+        fillings = [self._fillings(found, masks) for found in scored]
         return fillings[0] if len(fillings) == 1 else fillings
 
     def row(self, answer: Any) -> dict[str, Any]:
@@ -73,32 +109,65 @@ class MaskFiller:
         """A text's fillings; a list of one text is answered as that text, as transformers does."""
         return answers if call.kind == "list" and len(answers) != 1 else answers[0]
 
-    def _fillings(self, scores_V: np.ndarray, ids: np.ndarray, place: int, *, alone: bool) -> list[dict[str, Any]]:
+    def _with_masks(self, text: str, encoded: Encoded) -> Encoded:
+        """A text that is one sequence, whose masks are all answered from it."""
+        ids = np.asarray(encoded.sequences[0].ids)
+        places = self._places(ids)
+        if not len(places):
+            self._refuse(text)
+        return replace(encoded, memory=Masks(ids, (tuple(enumerate(places.tolist())),)))
+
+    def _with_windows(self, text: str, windows: Sequence["EncodedText"]) -> Encoded:
+        """A text whose every mask is answered from the window where it has most context on the side where it has less."""
+        ids, places = np.asarray(windows[0].source.ids), [np.array(window.places) for window in windows]
+        masks_of = [self._places(ids[inside]).tolist() for inside in places]
+        chosen: list[list[tuple[int, int]]] = [[] for _ in windows]
+        for mask in self._places(ids).tolist():
+            _, _, window, number = max(
+                (min(at, len(places[window]) - 1 - at), -window, window, number)
+                for window, masks in enumerate(masks_of)
+                for number, at in enumerate(masks)
+                if places[window][at] == mask
+            )
+            chosen[window].append((number, mask))
+        read = [window for window, masks in enumerate(chosen) if masks]
+        if not read:
+            self._refuse(text)
+        unread = len(ids) - len(set().union(*(places[window].tolist() for window in read)))
+        return Encoded(
+            tuple(windows[window].sequence for window in read),
+            Masks(ids, tuple(tuple(chosen[window]) for window in read)),
+            dropped=unread if self.options.count_dropped else 0,
+        )
+
+    def _places(self, ids: Any) -> np.ndarray:
+        return np.flatnonzero(np.asarray(ids) == self.facts.tokenizer.mask_token_id)
+
+    def _best(self, scores_V: np.ndarray, place: int) -> Scored:
         words = min(len(scores_V), len(self.facts.tokenizer))  # a model's vocabulary may be rounded up beyond the tokenizer's
         candidates = np.arange(words) if self.targets is None else self.targets
-        best = candidates[_largest(scores_V[candidates], self.options.top_k)]
-        return [self._filling(int(token), float(scores_V[token]), ids, place, alone=alone) for token in best]
+        best = candidates[_largest(scores_V[candidates], self.options.top_k or USUAL_COUNT)]
+        return Scored(place, best, scores_V[best])
 
-    def _filling(self, token: int, score: float, ids: np.ndarray, place: int, *, alone: bool) -> dict[str, Any]:
-        tokenizer, filled = self.facts.tokenizer, ids.copy()
-        filled[place] = token
-        kept = filled[filled != tokenizer.pad_token_id].tolist()
-        sequence = tokenizer.decode(kept, skip_special_tokens=alone)  # where there are several masks, the others stay visible
-        return {"score": score, "token": token, "token_str": tokenizer.decode([token]), "sequence": sequence}
+    def _fillings(self, found: Scored, masks: Masks) -> list[dict[str, Any]]:
+        tokenizer, fillings = self.facts.tokenizer, []
+        for token, score in zip(found.tokens.tolist(), found.scores.tolist(), strict=True):
+            filled = masks.ids.copy()
+            filled[found.place] = token
+            kept = filled[filled != tokenizer.pad_token_id].tolist()
+            # where there are several masks, the others stay visible
+            sequence = tokenizer.decode(kept, skip_special_tokens=masks.count == 1)
+            fillings.append({"score": score, "token": token, "token_str": tokenizer.decode([token]), "sequence": sequence})
+        return fillings
 
-    def _require_mask(self, text: str, ids: Sequence[int]) -> None:
-        tokenizer = self.facts.tokenizer
-        if tokenizer.mask_token_id in ids:
-            return
-        if tokenizer.mask_token in text:
+    def _refuse(self, text: str) -> NoReturn:
+        mask = self.facts.tokenizer.mask_token
+        if mask in text:
             raise InputError(
-                f"The {tokenizer.mask_token} of a text lies beyond the {self.limit} tokens that the model reads, so it "
-                "cannot be filled. Shorten what stands before it."
+                f"The {mask} of a text lies beyond the {self.limit} tokens that the model reads, so it cannot be filled. "
+                'Shorten what stands before it, or use overflow="window".'
             )
-        raise InputError(
-            f"A text has no {tokenizer.mask_token}, so there is nothing to fill. Put {tokenizer.mask_token} where the word "
-            "is missing."
-        )
+        raise InputError(f"A text has no {mask}, so there is nothing to fill. Put {mask} where the word is missing.")
 
 
 def prepare(facts: ModelFacts, options: FillMaskOptions) -> MaskFiller:
@@ -125,8 +194,8 @@ def target_ids(targets: str | Sequence[str], facts: ModelFacts) -> np.ndarray:
 def _target_id(word: Any, facts: ModelFacts) -> int | None:
     if not isinstance(word, str):
         raise TaskError(f"The target {word!r} is a {type(word).__name__}, but targets are words. Write it as a text.")
-    token: int | None = facts.tokenizer.get_vocab().get(word)
-    if token is not None:
+    token: int | None = facts.tokenizer.convert_tokens_to_ids(word)
+    if token is not None and (token != facts.tokenizer.unk_token_id or word == facts.tokenizer.unk_token):
         return token
     pieces = facts.tokenizer.encode_sequences([word], add_special_tokens=False)[0].ids
     if not pieces:
@@ -153,4 +222,5 @@ TASK = Task(
     options=FillMaskOptions,
     prepare=prepare,
     table=SINGLE_TEXTS,
+    only_token=lambda tokenizer: tokenizer.mask_token_id,
 )

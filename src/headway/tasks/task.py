@@ -235,6 +235,8 @@ class Task:
     """How answers are measured against references, where there is a measure."""
     translate: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
     """Options as other libraries call them, under the names that they have here."""
+    only_token: Callable[["Tokenizer"], int | None] | None = None
+    """The id of the only tokens whose outputs the task reads, where there is one: engines then need not compute the others'."""
 
     def choose(self, values: Mapping[str, Any]) -> TaskOptions:
         """The options with these values. ``truncation`` and ``padding`` are understood as transformers means them."""

@@ -106,6 +106,11 @@ class EncodedText:
         return self.column("sequence_ids")
 
     @property
+    def places(self) -> list[int]:
+        """Where each token stands in ``source``, which is not cut; padding, which stands nowhere, is left out."""
+        return list(range(len(self.source))) if self.kept is None else [place for stretch in self.kept for place in stretch]
+
+    @property
     def n_sequences(self) -> int:
         """1 for a text, 2 for a pair."""
         return int(self.source.n_sequences)
