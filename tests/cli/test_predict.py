@@ -175,7 +175,7 @@ def test_lone_surrogates_can_be_read_shown_and_written(capsys, model, tmp_path):
         pytest.param(["good", "--file", "x.txt"], "Both texts and --file are given.", id="both"),
         pytest.param(["--file", "DIR/none.txt"], "none.txt cannot be read", id="no file"),
         pytest.param(["--file", "DIR/none.csv"], "none.csv cannot be read", id="no table"),
-        pytest.param(["--file", "DIR/odd.parquet"], "odd.parquet is no kind of table that can be read here", id="kind"),
+        pytest.param(["--file", "DIR/odd.parquet"], "odd.parquet cannot be read", id="kind"),
         pytest.param(
             ["good", "--output", "DIR/a.txt"], "does not say how to write the answers. End its name in .jsonl or .csv", id="out"
         ),

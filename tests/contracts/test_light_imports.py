@@ -8,8 +8,21 @@ import pytest
 
 from headway.core import registry
 
-LIGHT = ("errors", "core", "settings", "architecture", "families", "checkpoints", "text", "tasks", "graph", "inference", "cli")
-HEAVY = ("torch", "transformers", "datasets", "sklearn", "scipy", "pandas", "sentence_transformers")
+LIGHT = (
+    "errors",
+    "core",
+    "settings",
+    "tables",
+    "architecture",
+    "families",
+    "checkpoints",
+    "text",
+    "tasks",
+    "graph",
+    "inference",
+    "cli",
+)
+HEAVY = ("torch", "transformers", "datasets", "sklearn", "scipy", "pandas", "pyarrow", "sentence_transformers")
 RUNTIME = ("numpy", "onnx", "onnxruntime", "tokenizers", "safetensors", "huggingface_hub", "tqdm")
 
 WALK = f"""

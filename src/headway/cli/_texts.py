@@ -1,16 +1,19 @@
 """Where a command's texts come from: its arguments, standard input, a text file, or a table."""
 
+import lzma
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headway.core.tables import UNREADABLE, decompressed, read_rows
+from headway.core.compression import decompressed
 from headway.errors import ConfigError, DataError
 from headway.settings.prediction import PredictSettings
+from headway.tables import read_rows
 
 STANDARD_INPUT = "-"
+UNREADABLE = (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from headway.core.tables import decompressed
+from headway.core.compression import decompressed
 from headway.errors import DataError
 
 BYTES_AT_ONCE = 100_000

@@ -1,17 +1,16 @@
 """Fine-tuning from files, as ``headway train`` does it."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from headway.checkpoints.configuration import AutoConfig
-from headway.core.tables import read_rows
 from headway.errors import ConfigError, DataError
 from headway.families import family as find_family
 from headway.neural.auto import AutoModelForSequenceClassification
 from headway.settings.changes import config_changes
 from headway.settings.training import TrainSettings
+from headway.tables import read_rows
 from headway.tasks import task as find_task
 from headway.text import Tokenizer
 from headway.training.loop import TrainOutput
@@ -42,7 +41,7 @@ def fine_tune(settings: TrainSettings, *, progress: bool = True) -> tuple[TrainO
 
 
 def _rows(path: str) -> list[dict[str, Any]]:
-    rows = list(read_rows(Path(path)))
+    rows = list(read_rows(path))
     if not rows:
         raise DataError(
             f"{path} has no rows, so there is nothing to learn from or to measure. Give a file with at least one row."
