@@ -10,7 +10,7 @@ from headway.inference.engine import Engine
 from headway.inference.loading import load_engine
 from headway.inference.memory import engine_in_memory
 from headway.inference.schedule import Answered, stream
-from headway.tasks import Call, ModelFacts, Prepared, Task, task_names, task_of
+from headway.tasks import Call, ModelFacts, Prepared, Task, TaskOptions, task_names, task_of
 from headway.tasks import task as find_task
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Pipeline:
         self.config = engine.config
         self._task = task
         _check(tokenizer, engine, folder)
-        self._facts = ModelFacts(tokenizer=tokenizer, config=engine.config, folder=folder)
+        self.facts = ModelFacts(tokenizer=tokenizer, config=engine.config, folder=folder)
         self._batch_size = checked_batch_size(batch_size)
         self._options = options
         self._prepared = self._prepare({})
@@ -70,11 +70,15 @@ class Pipeline:
         """Each item's answer in its plain form, with the number of tokens read for it."""
         return self._stream(items, self._prepare(options) if options else self._prepared, batch_size)
 
+    def choose(self, **options: Any) -> TaskOptions:
+        """The task's options of a call that gives these."""
+        return self._task.choose({**self._options, **options})
+
     def __repr__(self) -> str:
         return f"Pipeline(task={self.task!r}, model_type={self.config.model_type!r}, precision={self.engine.precision!r})"
 
     def _prepare(self, options: Mapping[str, Any]) -> Prepared:
-        return self._task.prepare(self._facts, self._task.choose({**self._options, **options}))
+        return self._task.prepare(self.facts, self.choose(**options))
 
     def _stream(
         self, items: Iterable[Any], prepared: Prepared, batch_size: int | None, *, numbered: bool = True
