@@ -1,7 +1,7 @@
 """Feature extraction: the model's vectors, one a token as transformers' pipeline gives them, or one a text."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -9,100 +9,111 @@ import numpy as np
 from headway.errors import TaskError
 from headway.tasks.columns import SINGLE_TEXTS
 from headway.tasks.inputs import read_text
-from headway.tasks.limits import encode_inputs, token_limit
-from headway.tasks.pooling import pool, to_unit_length
-from headway.tasks.sentence_transformer import SideFiles, read_side_files
+from headway.tasks.quantised_vectors import Numbers, quantised, read_ranges
 from headway.tasks.table import Column
-from headway.tasks.task import Call, Encoded, ModelFacts, Outputs, Task, TaskOptions
+from headway.tasks.task import Call, Encoded, ModelFacts, Outputs, Task
+from headway.tasks.vectors import Embedder, Pooling, VectorOptions, prepare_embedder
+
+OUR_NAMES = {"normalize_embeddings": "normalize", "precision": "output_precision"}
+"""What sentence-transformers calls options."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeatureOptions(TaskOptions):
+class FeatureOptions(VectorOptions):
     """Which vectors to give."""
 
-    pooling: Literal["none", "cls", "mean", "auto"] = "none"
-    """One vector a token (none), or one a text: the first token's, the average, or what the folder's sentence-transformers
-    files say."""
-    normalize: bool | None = None
-    """Scale each text's vector to length 1; by default what the folder says where pooling is auto, else not."""
-    return_tensors: Literal["np"] | None = None
-    """Lists of numbers, or NumPy arrays."""
+    pooling: Pooling = "none"
+    """One vector a token (none), or one a text: the average of the tokens (mean), the first or last one …, or what the folder's
+    sentence-transformers files say (auto)."""
+    output_precision: Numbers = "float32"
+    """The numbers of one vector a text: float32; whole numbers of 8 bits, between the ``ranges``; or one bit for each value that
+    is above zero, eight of them in one number (binary: from -128 on, ubinary: from 0 on)."""
+    ranges: Sequence[Sequence[float]] | None = None
+    """The least and the largest value of each dimension, for int8 and uint8."""
+    return_tensors: Literal["np", "pt"] | None = None
+    """Lists of numbers, or arrays: NumPy's (np) or torch's (pt, or True)."""
 
     def __post_init__(self) -> None:
-        if self.pooling == "none" and self.normalize:
+        super().__post_init__()
+        if self.pooling == "none" and self.output_precision != "float32":
             raise TaskError(
-                "normalize=True scales one vector a text, but pooling='none' gives one a token. Choose pooling='mean', "
-                "'cls' or 'auto'."
+                f"output_precision={self.output_precision!r} is for one vector a text, but pooling='none' gives one a token. "
+                "Choose pooling='mean', 'cls' or 'auto'."
             )
-        if self.pooling == "none" and self.overflow == "window":
-            raise TaskError(
-                "overflow='window' joins the windows' vectors into one, but pooling='none' gives one a token. Choose "
-                "pooling='mean', 'cls' or 'auto', or overflow='truncate'."
-            )
+        read_ranges(self.ranges, self.output_precision)
 
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """The task made ready for one model; ``side`` says how to pool, None not to."""
+    """The task made ready for one model."""
 
-    facts: ModelFacts
+    embedder: Embedder
     options: FeatureOptions
-    limit: int
-    side: SideFiles | None
+    ranges: np.ndarray | None
+    """For int8 and uint8: the least and the largest value of each dimension, (2, dimensions)."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """One vector, or one a token."""
-        return (Column("features", "number", depth=2) if self.side is None else Column("embedding", "number", depth=1),)
+        kind: Literal["number", "integer"] = "number" if self.options.output_precision == "float32" else "integer"
+        return (Column("embedding", kind, depth=1) if self.embedder.is_pooled else Column("features", kind, depth=2),)
 
     def encode(self, items: Sequence[Any]) -> list[Encoded]:
-        """Texts as the model reads them, after the folder's prompt where it has one."""
-        texts = [self._prompted(read_text(item)) for item in items]
-        return encode_inputs(texts, [None] * len(texts), facts=self.facts, limit=self.limit, options=self.options)
+        """Texts as the model reads them, after the prompt where there is one."""
+        return self.embedder.encode([read_text(item) for item in items])
 
     def reduce(self, outputs: Outputs, encoded: Encoded, *, part: int) -> np.ndarray:
         """(1, tokens, hidden) without pooling, as in transformers; else (hidden,)."""
         states_SD = outputs["last_hidden_state"]
-        return states_SD[None] if self.side is None else pool(states_SD, self.side.pooling)
+        return self.embedder.pooled(states_SD, is_first=part == 0) if self.embedder.is_pooled else states_SD[None]
 
     def decode(self, parts: Sequence[Any], encoded: Encoded) -> Any:
-        """The features; of several windows the average, in which each counts as many times as it has tokens."""
+        """The features, in the numbers and the form asked for."""
         features = parts[0]
-        if len(parts) > 1:
-            features = np.average(np.stack(parts), axis=0, weights=[len(sequence) for sequence in encoded.sequences])
-        if self.side is not None and self.side.normalize:
-            features = to_unit_length(features)
-        return features if self.options.return_tensors == "np" else features.tolist()
+        if self.embedder.is_pooled:
+            vector = self.embedder.vector(parts, [len(sequence) for sequence in encoded.sequences])
+            features = quantised(vector, self.options.output_precision, ranges=self.ranges)
+        match self.options.return_tensors:
+            case "np":
+                return features
+            case "pt":
+                from headway.text.tensors import as_tensor
+
+                return as_tensor(features, "pt", name="features")
+            case _:
+                return features.tolist()
 
     def row(self, answer: Any) -> dict[str, Any]:
         """The vector, or those of the tokens."""
-        return {"features": answer[0]} if self.side is None else {"embedding": answer}
+        return {"embedding": answer} if self.embedder.is_pooled else {"features": answer[0]}
 
     def present(self, answers: list[Any], call: Call) -> Any:
         """Features of the text, or a list of those."""
         return answers if call.kind == "list" else answers[0]
 
-    def _prompted(self, text: str) -> str:
-        if self.side is None:
-            return text
-        return self.side.prompt + (text.lower() if self.side.lowercase else text)
-
 
 def prepare(facts: ModelFacts, options: FeatureOptions) -> FeatureExtractor:
     """The task for a model without a head."""
-    side = None if options.pooling == "none" else _side(facts, options)
-    limits = [length for length in (options.max_length, side.max_length if side else None) if length is not None]
-    limit = token_limit(facts.tokenizer, facts.config, asked=min(limits, default=None))
-    return FeatureExtractor(facts, options, limit, side)
+    return FeatureExtractor(prepare_embedder(facts, options), options, read_ranges(options.ranges, options.output_precision))
 
 
-def _side(facts: ModelFacts, options: FeatureOptions) -> SideFiles:
-    if options.pooling != "auto":
-        return SideFiles(pooling=(options.pooling,), normalize=bool(options.normalize))
-    found = read_side_files(facts.folder)
-    if options.normalize is None:
-        return found
-    return replace(found, normalize=options.normalize)
+def translate(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of transformers' pipeline and of sentence-transformers' ``encode`` under the names that they have here.
+
+    ``normalize_embeddings=False`` leaves vectors as the folder makes them there, so it is no choice here.
+    """
+    given = {OUR_NAMES.get(name, name): value for name, value in values.items() if value is not False or name not in OUR_NAMES}
+    further = given.pop("tokenize_kwargs", None) or {}
+    given = {**further, **given}
+    arrays = given.get("return_tensors")
+    if isinstance(arrays, bool):
+        given["return_tensors"] = "pt" if arrays else None
+    for name, kind in (("convert_to_numpy", "np"), ("convert_to_tensor", "pt")):
+        if given.pop(name, False):
+            given["return_tensors"] = kind
+    if isinstance(given.get("ranges"), np.ndarray):
+        given["ranges"] = given["ranges"].tolist()
+    return given
 
 
 TASK = Task(
@@ -112,4 +123,5 @@ TASK = Task(
     options=FeatureOptions,
     prepare=prepare,
     table=SINGLE_TEXTS,
+    translate=translate,
 )

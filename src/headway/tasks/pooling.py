@@ -1,5 +1,8 @@
 """One vector a text from one vector a token. Every token given is real: padding never leaves the engine.
 
+The first ``skipped`` tokens may be left out, those of a prompt that is no part of the text. Where all are, there is nothing to
+pool, and the vector is zero.
+
 Shapes: S sequence, D hidden.
 """
 
@@ -8,38 +11,38 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 
-def mean(states_SD: np.ndarray) -> np.ndarray:
+def mean(states_SD: np.ndarray, skipped: int = 0) -> np.ndarray:
     """The average of the tokens. Reimers and Gurevych, 2019, arXiv:1908.10084, section 3."""
-    return np.asarray(states_SD.mean(0))
+    return np.asarray(states_SD[skipped:].mean(0))
 
 
-def first(states_SD: np.ndarray) -> np.ndarray:
+def first(states_SD: np.ndarray, skipped: int = 0) -> np.ndarray:
     """The first token, ``[CLS]`` in BERT."""
-    return np.asarray(states_SD[0])
+    return np.asarray(states_SD[skipped])
 
 
-def last(states_SD: np.ndarray) -> np.ndarray:
+def last(states_SD: np.ndarray, skipped: int = 0) -> np.ndarray:
     """The last token."""
     return np.asarray(states_SD[-1])
 
 
-def largest(states_SD: np.ndarray) -> np.ndarray:
+def largest(states_SD: np.ndarray, skipped: int = 0) -> np.ndarray:
     """The largest value of each dimension."""
-    return np.asarray(states_SD.max(0))
+    return np.asarray(states_SD[skipped:].max(0))
 
 
-def mean_by_root(states_SD: np.ndarray) -> np.ndarray:
+def mean_by_root(states_SD: np.ndarray, skipped: int = 0) -> np.ndarray:
     """The sum of the tokens divided by the square root of their number."""
-    return np.asarray(states_SD.sum(0) / np.sqrt(np.float32(len(states_SD))))
+    return np.asarray(states_SD[skipped:].sum(0) / np.sqrt(np.float32(len(states_SD) - skipped)))
 
 
-def weighted_mean(states_SD: np.ndarray) -> np.ndarray:
-    """The average in which the n-th token counts n times. Muennighoff, 2022, arXiv:2202.08904, section 3.1."""
-    weights_S1 = np.arange(1, len(states_SD) + 1, dtype=states_SD.dtype)[:, None]
-    return np.asarray((states_SD * weights_S1).sum(0) / weights_S1.sum())
+def weighted_mean(states_SD: np.ndarray, skipped: int = 0) -> np.ndarray:
+    """The average in which the n-th token of the sequence counts n times. Muennighoff, 2022, arXiv:2202.08904, section 3.1."""
+    weights_S1 = np.arange(skipped + 1, len(states_SD) + 1, dtype=states_SD.dtype)[:, None]
+    return np.asarray((states_SD[skipped:] * weights_S1).sum(0) / weights_S1.sum())
 
 
-POOLINGS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+POOLINGS: Mapping[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "mean": mean,
     "cls": first,
     "max": largest,
@@ -50,9 +53,11 @@ POOLINGS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
 """Poolings by the names that sentence-transformers gives them."""
 
 
-def pool(states_SD: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+def pool(states_SD: np.ndarray, names: tuple[str, ...], *, skipped: int = 0) -> np.ndarray:
     """The poolings of these names, one after the other in one vector."""
-    return np.concatenate([POOLINGS[name](states_SD) for name in names])
+    if skipped >= len(states_SD):
+        return np.zeros(len(names) * states_SD.shape[1], dtype=states_SD.dtype)
+    return np.concatenate([POOLINGS[name](states_SD, skipped) for name in names])
 
 
 def to_unit_length(vector: np.ndarray) -> np.ndarray:
