@@ -145,7 +145,7 @@ def test_what_is_no_input_is_refused_by_its_number(tried):
 
 
 def test_answers_are_rows_with_the_columns_that_the_task_announces(tried):
-    prepared = tried.task.prepare(tried.pipe._facts, tried.task.choose(tried.tries.options))
+    prepared = tried.task.prepare(tried.pipe.facts, tried.task.choose(tried.tries.options))
     for answer in plain(tried.pipe, [*tried.tries.items, tried.tries.long]):
         check_record(prepared.row(answer), prepared.columns)
 
