@@ -38,7 +38,7 @@ EXAMPLES: dict[str, Examples] = {
     ),
     "zero-shot-classification": Examples(
         options={"candidate_labels": ["movie", "dog", "not very good"]},
-        settings={"id2label": {0: "contradiction", 1: "neutral", 2: "entailment"}},
+        settings={"num_labels": 3, "id2label": {0: "contradiction", 1: "neutral", 2: "entailment"}},
     ),
     "text-ranking": Examples(settings={"num_labels": 1}),
 }

@@ -51,8 +51,18 @@ def encode_texts(
     max_length = None if refuse_longer else limit
     found = _by_pairing(texts, pairs, lambda first, second: tokenizer.encode_sequences(first, second, max_length=max_length))
     if refuse_longer:
-        _refuse_longer(found, limit)
+        check_lengths(found, limit)
     return found
+
+
+def check_lengths(sequences: Sequence[TokenSequence], limit: int) -> None:
+    """Raise ``InputError`` where one of them is longer than the model reads."""
+    longest = max(map(len, sequences), default=0)
+    if longest > limit:
+        raise InputError(
+            f'A text has {longest} tokens, but the model reads at most {limit}, and overflow="error" refuses to leave out the '
+            'rest. Shorten the text, or use overflow="truncate", which reads its beginning.'
+        )
 
 
 def window_stride(stride: int | None, *, limit: int) -> int:
@@ -76,7 +86,7 @@ def _in_windows(
         return [Encoded(tuple(window.sequence for window in windows)) for windows in found]
     firsts = [windows[0].sequence for windows in found]
     if options.overflow == "error":
-        _refuse_longer([TokenSequence(windows[0].source.ids) for windows in found], limit)
+        check_lengths([TokenSequence(windows[0].source.ids) for windows in found], limit)
     dropped = [len(windows[0].source) - len(windows[0]) for windows in found]
     return [Encoded((first,), dropped=count) for first, count in zip(firsts, dropped, strict=True)]
 
@@ -92,12 +102,3 @@ def _by_pairing(
             second = [pair for place in places if (pair := pairs[place]) is not None] if with_pair else None
             encoded |= zip(places, encode([texts[place] for place in places], second), strict=True)
     return [encoded[place] for place in range(len(texts))]
-
-
-def _refuse_longer(sequences: Sequence[TokenSequence], limit: int) -> None:
-    longest = max(map(len, sequences), default=0)
-    if longest > limit:
-        raise InputError(
-            f'A text has {longest} tokens, but the model reads at most {limit}, and overflow="error" refuses to leave out the '
-            'rest. Shorten the text, or use overflow="truncate", which reads its beginning.'
-        )
