@@ -7,15 +7,13 @@ from typing import Any, Literal
 import numpy as np
 
 from headway.errors import TaskError
+from headway.tasks import vectors
 from headway.tasks.columns import SINGLE_TEXTS
 from headway.tasks.inputs import read_text
 from headway.tasks.quantised_vectors import Numbers, quantised, read_ranges
 from headway.tasks.table import Column
 from headway.tasks.task import Call, Encoded, ModelFacts, Outputs, Task
 from headway.tasks.vectors import Embedder, Pooling, VectorOptions, prepare_embedder
-
-OUR_NAMES = {"normalize_embeddings": "normalize", "precision": "output_precision"}
-"""What sentence-transformers calls options."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,19 +96,16 @@ def prepare(facts: ModelFacts, options: FeatureOptions) -> FeatureExtractor:
 
 
 def translate(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of transformers' pipeline and of sentence-transformers' ``encode`` under the names that they have here.
-
-    ``normalize_embeddings=False`` leaves vectors as the folder makes them there, so it is no choice here.
-    """
-    given = {OUR_NAMES.get(name, name): value for name, value in values.items() if value is not False or name not in OUR_NAMES}
-    further = given.pop("tokenize_kwargs", None) or {}
-    given = {**further, **given}
+    """Options of transformers' pipeline and of sentence-transformers' ``encode`` under the names that they have here."""
+    given = vectors.translate(values)
     arrays = given.get("return_tensors")
     if isinstance(arrays, bool):
         given["return_tensors"] = "pt" if arrays else None
     for name, kind in (("convert_to_numpy", "np"), ("convert_to_tensor", "pt")):
         if given.pop(name, False):
             given["return_tensors"] = kind
+    if "precision" in given:
+        given["output_precision"] = given.pop("precision")
     if isinstance(given.get("ranges"), np.ndarray):
         given["ranges"] = given["ranges"].tolist()
     return given

@@ -1,8 +1,8 @@
 """One vector a text, as sentence-transformers makes it: prompt, tokens, pooling, the folder's modules, and how much is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from headway.tasks.sentence_modules import UnitLength
 from headway.tasks.sentence_transformer import SideFiles, read_side_files
 from headway.tasks.task import Encoded, ModelFacts, TaskOptions
 
-Pooling: TypeAlias = Literal["none", "auto", "mean", "cls", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
+Pooled: TypeAlias = Literal["auto", "mean", "cls", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
+"""How the tokens' vectors become a text's."""
+Pooling: TypeAlias = Literal["none"] | Pooled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +114,16 @@ def prepare_embedder(facts: ModelFacts, options: VectorOptions) -> Embedder:
         0 if side.include_prompt or not prompt else _prompt_tokens(prompt.lower() if side.lowercase else prompt, facts, limit)
     )
     return Embedder(facts, options, limit, side, prompt, skipped)
+
+
+def translate(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of transformers' pipeline and of sentence-transformers' ``encode`` under the names that they have here.
+
+    ``normalize_embeddings=False`` leaves vectors as the folder makes them there, so it is no choice here.
+    """
+    given = {name: value for name, value in values.items() if name not in ("tokenize_kwargs", "normalize_embeddings")}
+    given = {**(values.get("tokenize_kwargs") or {}), **given}
+    return {**given, "normalize": True} if values.get("normalize_embeddings") else given
 
 
 def check_dimensions(count: object) -> None:
