@@ -1,7 +1,6 @@
-"""The step, the optimiser and the schedule."""
+"""The step and the optimiser."""
 
 import copy
-import math
 
 import pytest
 import torch
@@ -10,7 +9,7 @@ from headway.core.batching import TokenSequence
 from headway.neural import AutoModelForSequenceClassification
 from headway.settings.training import TrainingArguments
 from headway.training.batch import text_batch, text_loss
-from headway.training.optimiser import learning_rate, make_optimizer
+from headway.training.optimiser import make_optimizer
 from headway.training.step import mixed_precision, train_step
 
 
@@ -64,28 +63,3 @@ def test_biases_and_norms_do_not_decay(model):
     decays = {id(weight): group["weight_decay"] for group in optimizer.param_groups for weight in group["params"]}
     for name, weight in model.named_parameters():
         assert decays[id(weight)] == (0.0 if "norm" in name or name.endswith("bias") else 0.1)
-
-
-@pytest.mark.parametrize(
-    ("schedule", "step", "expected"),
-    [
-        ("linear", 0, 0.0),
-        ("linear", 5, 0.5),
-        ("linear", 10, 1.0),
-        ("linear", 55, 0.5),
-        ("linear", 100, 0.0),
-        ("cosine", 55, 0.5),
-        ("cosine", 32.5, 0.5 + math.cos(math.pi / 4) / 2),
-        ("constant_with_warmup", 5, 0.5),
-        ("constant_with_warmup", 99, 1.0),
-        ("constant", 0, 1.0),
-    ],
-)
-def test_learning_rates_by_hand(schedule, step, expected):
-    arguments = TrainingArguments(learning_rate=2.0, lr_scheduler_type=schedule, warmup_steps=10)
-    assert learning_rate(step, total=100, arguments=arguments) == pytest.approx(2 * expected)
-
-
-def test_warm_up_below_one_is_a_share_of_all_steps():
-    share, steps = (TrainingArguments(learning_rate=1.0, warmup_steps=warmup) for warmup in (0.1, 20))
-    assert learning_rate(10, total=200, arguments=share) == learning_rate(10, total=200, arguments=steps) == 0.5

@@ -33,10 +33,16 @@ def mean_loss(terms: Sequence[LossTerm]) -> Tensor:
     return torch.stack([term.total * (term.weight / max(1, term.targets)) for term in terms]).sum()
 
 
-def class_term(logits: Tensor, targets: Tensor) -> LossTerm:
-    """Cross-entropy; ``IGNORED`` targets do not count."""
+def class_term(logits: Tensor, targets: Tensor, *, weights_C: Tensor | None = None, smoothing: float = 0.0) -> LossTerm:
+    """Cross-entropy; ``IGNORED`` targets do not count.
+
+    ``weights`` says how much a target of each class counts; ``smoothing`` is the share of each that is spread evenly over all
+    classes (Szegedy et al., 2016, arXiv:1512.00567, section 7).
+    """
     flat = logits.float().view(-1, logits.shape[-1])
-    total = F.cross_entropy(flat, targets.flatten(), ignore_index=IGNORED, reduction="sum")
+    total = F.cross_entropy(
+        flat, targets.flatten(), weight=weights_C, ignore_index=IGNORED, reduction="sum", label_smoothing=smoothing
+    )
     return LossTerm(total, int((targets != IGNORED).sum()))
 
 

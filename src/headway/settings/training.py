@@ -1,18 +1,40 @@
 """Settings of training: ``TrainingArguments`` under the names people know, and those of ``headway train``."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from headway.core.config import Config
 from headway.errors import ConfigError
+from headway.settings.changes import as_words
+from headway.settings.other_names import accepts_other_names
 
-Schedule = Literal["linear", "cosine", "constant", "constant_with_warmup"]
+Schedule = Literal[
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "cosine_with_min_lr",
+    "polynomial",
+    "constant",
+    "constant_with_warmup",
+    "inverse_sqrt",
+    "warmup_stable_decay",
+]
+Optimizer = Literal["adamw_torch_fused", "adamw_torch", "adafactor", "adagrad", "nadam", "radam", "rmsprop", "sgd"]
 When = Literal["no", "steps", "epoch"]
+COUNTS = (
+    "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "logging_steps", "save_steps",
+)  # fmt: skip
+BALANCED = "balanced"
+NOT_NEGATIVE = ("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm")
 
 
+@accepts_other_names
 @dataclass(frozen=True, kw_only=True)
 class TrainingArguments(Config):
-    """How a model is trained. Names and defaults are those of transformers, where it has the setting."""
+    """How a model is trained. Names and defaults are those of transformers, where it has the setting.
+
+    Names of its older and newer versions are understood too (``settings.other_names``).
+    """
 
     output_dir: str = field(default="trainer_output", kw_only=False)
     """Folder for checkpoints, the log and the final model."""
@@ -44,6 +66,18 @@ class TrainingArguments(Config):
     warmup_steps: float = 0
     """Steps in which the learning rate rises from zero; below 1 it is a share of all steps."""
 
+    lr_scheduler_kwargs: tuple[str, ...] = ()
+    """Settings of the schedule, as NAME=VALUE: num_cycles=2, min_lr_rate=0.1, num_decay_steps=500. In Python a dictionary."""
+
+    optim: Optimizer = "adamw_torch_fused"
+    """The optimiser."""
+
+    optim_args: tuple[str, ...] = ()
+    """Settings of the optimiser, as NAME=VALUE: momentum=0.9. In Python a dictionary."""
+
+    layerwise_lr_decay: float = 1.0
+    """The share of the learning rate that each layer has of that of the layer above it; ELECTRA takes 0.8."""
+
     weight_decay: float = 0.0
     """Decoupled weight decay of AdamW; biases and normalisation weights have none."""
 
@@ -58,6 +92,15 @@ class TrainingArguments(Config):
 
     max_grad_norm: float = 1.0
     """Gradients with a larger norm are scaled down to it; 0 leaves them as they are."""
+
+    label_smoothing_factor: float = 0.0
+    """How much of each target is spread evenly over all classes; 0 leaves targets as they are."""
+
+    class_weights: str | tuple[float, ...] | None = None
+    """How much each class counts in the loss, in the order of the labels; ``balanced`` weighs them by how rare they are."""
+
+    freeze: tuple[str, ...] = ()
+    """Parts of the model whose weights stay as they are: embeddings, layers.0, encoder.layer.1 …"""
 
     bf16: bool | None = None
     """Whether matrix products run in bfloat16 over float32 weights. None: where the hardware gains from it."""
@@ -88,22 +131,42 @@ class TrainingArguments(Config):
 
     def __post_init__(self) -> None:
         """Refuse values that cannot mean anything, before any work is done."""
-        for name in (
-            "per_device_train_batch_size",
-            "per_device_eval_batch_size",
-            "gradient_accumulation_steps",
-            "logging_steps",
-            "save_steps",
-        ):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it counts something and must be at least 1.")
-        for name in ("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it cannot be negative. Use 0 to switch it off.")
+        for name in ("lr_scheduler_kwargs", "optim_args"):
+            object.__setattr__(self, name, as_words(getattr(self, name), name=name))
+        _check_numbers(self)
+        for name, known in (("lr_scheduler_type", Schedule), ("optim", Optimizer)):
+            if getattr(self, name) not in get_args(known):
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)!r}, which is not known here. Use {', '.join(get_args(known))}."
+                )
+        if isinstance(self.class_weights, str) and self.class_weights != BALANCED:
+            raise ConfigError(
+                f"class_weights is {self.class_weights!r}; it is {BALANCED!r}, or one number for each class in the order of the "
+                "labels. Give one of these, or None."
+            )
         if self.max_steps < 1 and self.num_train_epochs <= 0:
             raise ConfigError(
                 f"num_train_epochs is {self.num_train_epochs}, so nothing would be trained. Use a positive number, or max_steps."
             )
+
+
+def _check_numbers(arguments: TrainingArguments) -> None:
+    for name in COUNTS:
+        if getattr(arguments, name) < 1:
+            raise ConfigError(f"{name} is {getattr(arguments, name)}; it counts something and must be at least 1.")
+    for name in NOT_NEGATIVE:
+        if getattr(arguments, name) < 0:
+            raise ConfigError(f"{name} is {getattr(arguments, name)}; it cannot be negative. Use 0 to switch it off.")
+    if not 0 < arguments.layerwise_lr_decay <= 1:
+        raise ConfigError(
+            f"layerwise_lr_decay is {arguments.layerwise_lr_decay}, but it is a share of the rate above: more than 0, at most 1. "
+            "Use 1 for the same rate everywhere."
+        )
+    if not 0 <= arguments.label_smoothing_factor < 1:
+        raise ConfigError(
+            f"label_smoothing_factor is {arguments.label_smoothing_factor}, but it is a share of each target: from 0 to below 1. "
+            "Use 0 for none."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,10 @@ LossSum: TypeAlias = Callable[[EncoderModel, Batch], Tensor]
 """An objective's loss, summed over a batch's targets."""
 
 
+Count: TypeAlias = Callable[[Batch], float]
+"""By what a batch's loss is divided, summed over a step: how many targets it has, or how much they weigh."""
+
+
 def text_batch(sequences: Sequence[TokenSequence], targets: Sequence[int | float], *, device: torch.device) -> Batch:
     """A batch with one target a text."""
     packed = pack(sequences, device=device)
@@ -44,9 +48,29 @@ def text_batch(sequences: Sequence[TokenSequence], targets: Sequence[int | float
 
 def text_loss(model: EncoderModel, batch: Batch) -> Tensor:
     """Loss of a classifier, summed over texts."""
-    return model.loss_sum(model.classify(model.encode(batch.packed), batch.packed), batch.targets)
+    return model.loss_sum(text_logits(model, batch), batch.targets)
 
 
 def token_loss(model: EncoderModel, batch: Batch) -> Tensor:
     """Cross-entropy of a masked LM, summed over the tokens with targets; scores of no other token are computed."""
-    return model.loss_sum(model.predict_tokens(model.encode(batch.packed)[batch.places]), batch.targets)
+    return model.loss_sum(token_logits(model, batch), batch.targets)
+
+
+def text_logits(model: EncoderModel, batch: Batch) -> Tensor:
+    """A classifier's logits, one row a text."""
+    return model.classify(model.encode(batch.packed), batch.packed)
+
+
+def token_logits(model: EncoderModel, batch: Batch) -> Tensor:
+    """A masked LM's logits, one row for each token that has a target."""
+    return model.predict_tokens(model.encode(batch.packed)[batch.places])
+
+
+def number_of_targets(batch: Batch) -> float:
+    """Each target counts as one."""
+    return batch.count
+
+
+def weighed_targets(batch: Batch, weights_C: Tensor) -> float:
+    """Each target counts as much as its class weighs."""
+    return float(weights_C[batch.targets].sum())

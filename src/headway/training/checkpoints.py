@@ -1,8 +1,7 @@
 """Training states on disk: everything the next step depends on. A folder is whole under its final name, or it is not there.
 
-``checkpoint-N/`` is a model folder like any other, with ``optimizer.safetensors`` (AdamW's moments by weight name, and the
-random state)
-and ``trainer_state.json`` beside the weights.
+``checkpoint-N/`` is a model folder like any other, with ``optimizer.safetensors`` (the optimiser's tensors by their name and the
+weight's, and the random state) and ``trainer_state.json`` beside the weights.
 """
 
 import json
@@ -20,7 +19,6 @@ from headway.errors import CheckpointError, ConfigError
 from headway.neural.model import EncoderModel
 
 STATE, OPTIMIZER = "trainer_state.json", "optimizer.safetensors"
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
 @dataclass
@@ -110,17 +108,18 @@ def _optimizer_tensors(model: EncoderModel, optimizer: torch.optim.Optimizer) ->
     if model.device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state()
     for name, weight in model.named_parameters():
-        for moment in MOMENTS:
-            if moment in optimizer.state.get(weight, {}):
-                tensors[f"{moment}.{name}"] = optimizer.state[weight][moment].contiguous()
+        for kept, value in optimizer.state.get(weight, {}).items():
+            if isinstance(value, torch.Tensor):
+                tensors[f"{kept}.{name}"] = value.contiguous()
     return tensors
 
 
 def _restore_optimizer(model: EncoderModel, optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
-    for name, weight in model.named_parameters():
-        found = {moment: tensors[f"{moment}.{name}"].to(weight.device) for moment in MOMENTS if f"{moment}.{name}" in tensors}
-        if found:
-            optimizer.state[weight] = found
+    weights = dict(model.named_parameters())
+    for key, value in tensors.items():
+        kept, _, name = key.partition(".")
+        if name in weights:
+            optimizer.state[weights[name]][kept] = value.to(weights[name].device)
 
 
 def _check_identity(folder: Path, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -12,11 +12,12 @@ import torch
 
 from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
-from headway.training.batch import Batch, LossSum
+from headway.training.batch import Batch, Count, LossSum, number_of_targets
 from headway.training.checkpoints import TrainerState, load_state, newest_state, save_state
 from headway.training.memory import give_back_freed_memory, keep_freed_memory
-from headway.training.optimiser import learning_rate, make_optimizer, set_learning_rate
+from headway.training.optimiser import make_optimizer, set_learning_rate
 from headway.training.reporting import Reporter
+from headway.training.schedules import learning_rate
 from headway.training.step import mixed_precision, train_step
 
 
@@ -31,6 +32,7 @@ class Job:
     load: Callable[[np.ndarray, int, int], Batch]
     """A batch from its indices, the epoch and its number within it."""
     evaluate: Callable[[], dict[str, float]] | None = None
+    count: Count = number_of_targets
     identity: Mapping[str, Any] = field(default_factory=dict)
     """What a checkpoint must agree on to be resumed, beside the arguments."""
 
@@ -49,7 +51,8 @@ STEPS_BETWEEN_TRIMS = 50
 
 DECISIVE = (
     "learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "max_length",
-    "lr_scheduler_type", "warmup_steps", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "seed",
+    "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "optim", "optim_args", "layerwise_lr_decay", "weight_decay",
+    "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "label_smoothing_factor", "class_weights", "freeze", "seed",
 )  # fmt: skip
 """Settings that decide the weights, so that a run can be resumed only under the same ones."""
 
@@ -59,7 +62,8 @@ def train(job: Job, arguments: TrainingArguments, reporter: Reporter) -> TrainOu
     keep_freed_memory()
     torch.manual_seed(arguments.seed)
     optimizer = make_optimizer(job.model, arguments)
-    identity = {name: getattr(arguments, name) for name in DECISIVE} | dict(job.identity)
+    settings = arguments.to_dict()
+    identity = {name: settings[name] for name in DECISIVE} | dict(job.identity)
     start = _resume_folder(arguments)
     state = TrainerState() if start is None else load_state(start, job.model, optimizer, identity=identity)
     total = total_steps(job, arguments)
@@ -77,6 +81,7 @@ def train(job: Job, arguments: TrainingArguments, reporter: Reporter) -> TrainOu
             optimizer=optimizer,
             precision=precision,
             max_grad_norm=arguments.max_grad_norm,
+            count=job.count,
         )
         state.global_step += 1
         reporter.step(state, result, rate)

@@ -1,49 +1,90 @@
-"""AdamW with the usual groups, and learning rates as a function of the step."""
+"""Optimisers by their known names, and which weights share a learning rate and a decay."""
 
-import math
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import nn
 
+from headway.errors import ConfigError
+from headway.settings.changes import named_values
 from headway.settings.training import TrainingArguments
 
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adamw_torch_fused": torch.optim.AdamW,
+    "adamw_torch": torch.optim.AdamW,
+    "adafactor": torch.optim.Adafactor,
+    "adagrad": torch.optim.Adagrad,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+ADAMS = ("adamw_torch_fused", "adamw_torch", "nadam", "radam")
+DECOUPLED = ("nadam", "radam")
+"""Those whose weight decay is AdamW's only if that is asked for."""
 
-def make_optimizer(model: nn.Module, arguments: TrainingArguments) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter, 2019, arXiv:1711.05101); biases and normalisation weights do not decay."""
-    trained = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
-    groups = [
-        {"params": [weight for _, weight in trained if weight.dim() > 1], "weight_decay": arguments.weight_decay},
-        {"params": [weight for _, weight in trained if weight.dim() == 1], "weight_decay": 0.0},
+
+def make_optimizer(model: nn.Module, arguments: TrainingArguments) -> torch.optim.Optimizer:
+    """The optimiser that the arguments name, by default AdamW (Loshchilov and Hutter, 2019, arXiv:1711.05101)."""
+    kind = OPTIMIZERS[arguments.optim]
+    settings = _usual(arguments) | named_values(arguments.optim_args, of="an optimiser", example="momentum=0.9")
+    known = set(inspect.signature(kind).parameters) - {"params", "lr", "weight_decay"}
+    if unknown := [name for name in settings if name not in known]:
+        raise ConfigError(
+            f"optim_args has {unknown[0]!r}, which is no setting of {arguments.optim}. Its settings are: "
+            f"{', '.join(sorted(known))}."
+        )
+    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    return kind(weight_groups(model, arguments), lr=arguments.learning_rate, **plain)
+
+
+def weight_groups(model: nn.Module, arguments: TrainingArguments) -> list[dict[str, Any]]:
+    """The weights that are trained, grouped by decay and by share of the learning rate, ``lr_share``.
+
+    Biases and normalisation weights do not decay. With ``layerwise_lr_decay`` each layer has that share of the rate of the one
+    above it, the embeddings of the first layer's (Clark et al., 2020, arXiv:2003.10555, appendix B).
+    """
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    layers = number_of_layers(name for name, _ in model.named_parameters())
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            share = arguments.layerwise_lr_decay ** (layers + 1 - depth(name, layers))
+            groups.setdefault((weight.dim() > 1, share), []).append(weight)
+    return [
+        {
+            "params": weights,
+            "weight_decay": arguments.weight_decay if decays else 0.0,
+            "lr": arguments.learning_rate * share,
+            "lr_share": share,
+        }
+        for (decays, share), weights in sorted(groups.items(), key=lambda group: group[0], reverse=True)
     ]
-    return torch.optim.AdamW(
-        groups,
-        lr=arguments.learning_rate,
-        betas=(arguments.adam_beta1, arguments.adam_beta2),
-        eps=arguments.adam_epsilon,
-        fused=True,
-    )
 
 
-def learning_rate(step: int, *, total: int, arguments: TrainingArguments) -> float:
-    """The rate of one step, counted from 0, of ``total``: linear warm-up, then the schedule's fall."""
-    warmup = arguments.warmup_steps
-    warm = math.ceil(warmup * total) if warmup < 1 else int(warmup)
-    if arguments.lr_scheduler_type == "constant":
-        return arguments.learning_rate
-    if step < warm:
-        return arguments.learning_rate * step / warm
-    done = (step - warm) / max(1, total - warm)
-    match arguments.lr_scheduler_type:
-        case "linear":
-            share = 1 - done
-        case "cosine":
-            share = (1 + math.cos(math.pi * done)) / 2
-        case "constant_with_warmup":
-            share = 1.0
-    return arguments.learning_rate * max(0.0, share)
+def number_of_layers(names: Iterable[str]) -> int:
+    """How many layers have weights of their own."""
+    return 1 + max((int(name.split(".")[1]) for name in names if name.startswith("layers.")), default=-1)
+
+
+def depth(name: str, layers: int) -> int:
+    """How far up a weight stands: 0 in the embeddings, from 1 on in the layers, one more above them."""
+    if name.startswith("embeddings."):
+        return 0
+    return 1 + int(name.split(".")[1]) if name.startswith("layers.") else layers + 1
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Use this rate for every weight at the next step."""
+    """Use this rate at the next step, or each group's share of it."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("lr_share", 1.0)
+
+
+def _usual(arguments: TrainingArguments) -> dict[str, Any]:
+    if arguments.optim not in ADAMS:
+        return {}
+    usual: dict[str, Any] = {"betas": (arguments.adam_beta1, arguments.adam_beta2), "eps": arguments.adam_epsilon}
+    if arguments.optim in DECOUPLED:
+        return usual | {"decoupled_weight_decay": True}
+    return usual | {"fused": arguments.optim == "adamw_torch_fused"}

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import torch
 
 from headway.neural.model import EncoderModel
-from headway.training.batch import Batch, LossSum
+from headway.training.batch import Batch, Count, LossSum, number_of_targets
 
 Precision: TypeAlias = Callable[[], AbstractContextManager[object]]
 
@@ -30,13 +30,14 @@ def train_step(
     optimizer: torch.optim.Optimizer,
     precision: Precision,
     max_grad_norm: float,
+    count: Count = number_of_targets,
 ) -> StepResult:
     """Accumulate the batches' gradients and take one step.
 
-    The loss is summed over targets and divided by those of the whole step, so the weights are the same however the texts are
-    divided.
+    The loss is summed over targets and divided by those of the whole step, as ``count`` counts them, so the weights are the same
+    however the texts are divided.
     """
-    targets = max(1, sum(batch.count for batch in batches))
+    targets = sum(map(count, batches)) or 1.0
     total = torch.zeros((), device=model.device)
     for batch in batches:
         with precision():

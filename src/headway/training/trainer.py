@@ -16,7 +16,8 @@ from headway.settings.training import TrainingArguments
 from headway.tasks import task as find_task
 from headway.tasks.task import Task
 from headway.text import Tokenizer, check_tokenizer, with_note
-from headway.training.batch import Batch, text_loss, token_loss
+from headway.training.batch import Batch, Count, LossSum, number_of_targets, text_logits, text_loss, token_logits, token_loss
+from headway.training.class_loss import class_loss, class_weights
 from headway.training.loop import Job, TrainOutput, evaluate, train
 from headway.training.order import shuffled_batches
 from headway.training.reporting import Reporter
@@ -76,6 +77,8 @@ class Trainer:
             )
         self.args = args or TrainingArguments()
         self.model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+        if self.args.freeze:
+            self.model.freeze(*self.args.freeze)
         self.processing_class = processing_class or tokenizer
         if self.processing_class is not None:
             check_tokenizer(self.processing_class, model.config, may_add=True)
@@ -124,13 +127,27 @@ class Trainer:
         held_out = None if self.eval_dataset is None else self._rows(self.eval_dataset, "eval_dataset")
         lengths = np.array([len(row.tokens) for row in rows])
         size, seed = self.args.per_device_train_batch_size, self.args.seed
+        loss_sum, count = self._loss([row.target for row in rows])
         return replace(
             self._empty_job(),
+            loss_sum=loss_sum,
+            count=count,
             order=lambda epoch: shuffled_batches(lengths, seed=seed, epoch=epoch, max_texts=size),
             load=lambda indices, epoch, number: self._load(rows, indices),
             evaluate=None if held_out is None else lambda: self._scores(held_out, "eval_"),
             identity={"data": fingerprint(rows)},
         )
+
+    def _loss(self, targets: Sequence[Any]) -> tuple[LossSum, Count]:
+        is_text = self.model.head_name == "sequence-classification"
+        if self.args.class_weights is None and not self.args.label_smoothing_factor:
+            return text_loss if is_text else token_loss, number_of_targets
+        name = "class_weights" if self.args.class_weights is not None else "label_smoothing_factor"
+        if not all(isinstance(target, int) for target in targets) or self.model.config.problem_type == "regression":
+            raise ConfigError(f"{name} is for targets that are one class each, and these are not. Leave it out.")
+        weights = class_weights(self.args, targets, labels=list(self.model.config.id2label.values()))
+        weights = None if weights is None else weights.to(self.model.device)
+        return class_loss(text_logits if is_text else token_logits, self.args, weights)
 
     def _empty_job(self) -> Job:
         loss_sum = token_loss if self.model.head_name == "masked-lm" else text_loss
