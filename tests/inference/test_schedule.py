@@ -9,17 +9,20 @@ import pytest
 
 from headway.core.batching import TokenSequence
 from headway.errors import InputError
+from headway.inference import schedule
 from headway.inference.schedule import (
     BATCH_COST,
+    FEWEST_TOKENS,
     FIRST_WINDOW,
     LARGEST_WINDOW,
+    WINDOW_TOKENS,
     WINDOWS_AT_ONCE,
     Answered,
     Plan,
     finish_time,
+    next_count,
     places,
     plan,
-    read_windows,
     stream,
     window_sizes,
 )
@@ -99,7 +102,6 @@ def answers(items, engine=None, **options):
         pytest.param(
             [6, 6, 6], {"others": True, "token_budget": 18}, Plan([[0, 1, 2]], alone=False), id="full batches in a stream"
         ),
-        pytest.param([6, 6, 6], {"workers": 1, "max_texts": 2}, Plan([[0, 1], [2]], alone=False), id="batch_size holds"),
         pytest.param([], {}, Plan([], alone=False), id="nothing"),
         pytest.param([500, 1], {"others": True}, Plan([[0], [1]], alone=False), id="a giant runs alone"),
     ],
@@ -119,16 +121,51 @@ def test_windows_of_a_generator_grow_and_those_of_a_list_need_not():
     assert list(islice(window_sizes(sized=True), 2)) == [LARGEST_WINDOW] * 2
 
 
+def read_windows(items, *, most_tokens=WINDOW_TOKENS, task=None):
+    return schedule.read_windows(items, task or FakeTask(), most_tokens=most_tokens)
+
+
 def test_windows_are_read_only_when_asked_for():
-    source = iter(range(10**9))
+    source = iter(range(1, 10**9))
     windows = read_windows(source)
-    assert len(next(windows).items) == FIRST_WINDOW
-    assert next(source) == FIRST_WINDOW
+    assert len(next(windows).encoded) == FIRST_WINDOW
+    assert next(source) == FIRST_WINDOW + 1
 
 
-def test_the_last_window_is_known_where_the_source_ended_in_it():
-    assert [(len(window.items), window.last) for window in read_windows(list(range(1027)))] == [(1024, False), (3, True)]
-    assert [(len(window.items), window.last) for window in read_windows(list(range(1024)))] == [(1024, False)]
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(1027, [(1024, False), (3, True)]), (1024, [(1024, True)]), (64, [(64, True)]), (63, [(63, True)]), (0, [])],
+)
+def test_the_last_window_of_a_list_is_known(number, expected):
+    assert [(len(window.encoded), window.last) for window in read_windows([1] * number)] == expected
+
+
+def test_the_last_window_of_a_generator_is_known_where_it_ended_in_it():
+    assert [(len(window.encoded), window.last) for window in read_windows(iter([1] * 65))] == [(64, False), (1, True)]
+    assert [(len(window.encoded), window.last) for window in read_windows(iter([1] * 64))] == [(64, False)]
+
+
+@pytest.mark.parametrize(
+    ("read", "tokens", "expected"),
+    [
+        pytest.param(0, 0, 64, id="few at first"),
+        pytest.param(64, 640, 936, id="as many as the texts may be"),
+        pytest.param(64, 64_00, 36, id="as many as their tokens may be"),
+        pytest.param(64, 9_999, 1, id="one more where there is room for less"),
+        pytest.param(64, 10_000, 0, id="full of tokens"),
+        pytest.param(1000, 5, 0, id="full of texts"),
+        pytest.param(64, 0, 936, id="texts without tokens"),
+    ],
+)
+def test_how_many_inputs_a_window_takes_next(read, tokens, expected):
+    assert next_count(read, tokens, size=1000, most_tokens=10_000) == expected
+
+
+def test_windows_of_long_texts_hold_fewer_of_them():
+    task = FakeTask()
+    windows = list(read_windows([[4] * 100] * 200, most_tokens=10_000, task=task))  # 500 tokens each
+    assert [len(window.encoded) for window in windows] == [64, 64, 64, 8]
+    assert task.encoded_at_once == [64, 64, 64, 8]
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 7, 64, 65, 1023, 1024, 1025, 2311])
@@ -151,10 +188,19 @@ def test_no_batch_is_larger_than_the_budget_and_like_lengths_stand_together():
     assert padding < 0.02 * sum(map(sum, engine.batches))
 
 
-def test_batch_size_limits_the_texts_of_a_batch():
-    engine = FakeEngine(token_budget=1000)
-    answers(list(range(1, 50)), engine, max_texts=3)
-    assert max(map(len, engine.batches)) == 3
+def test_fewer_tokens_make_smaller_batches_where_the_engine_would_take_large_ones():
+    engine = FakeEngine(token_budget=65_536, workers=1)
+    answers([4] * 3000, engine, most_tokens=2_000)
+    assert max(map(len, engine.batches)) == 400  # of five tokens
+
+
+@pytest.mark.parametrize("most_tokens", [1, 41, 512, None])
+def test_no_number_of_tokens_makes_a_cpus_batches_smaller(most_tokens):
+    engine = FakeEngine(token_budget=FEWEST_TOKENS)
+    usual = FakeEngine(token_budget=FEWEST_TOKENS)
+    answers(list(range(1, 700)), engine, most_tokens=most_tokens)
+    answers(list(range(1, 700)), usual)
+    assert sorted(engine.batches) == sorted(usual.batches)
 
 
 def test_a_lone_text_runs_in_the_callers_thread_with_all_cores():
@@ -264,7 +310,7 @@ def test_a_consumer_that_stops_early_leaves_no_threads_and_no_work_behind():
 def test_all_inputs_of_a_window_are_encoded_at_once_where_all_can_be_read():
     task = FakeTask()
     list(stream(list(range(1, 501)), task, FakeEngine()))
-    assert task.encoded_at_once == [500]
+    assert task.encoded_at_once == [64, 436]
 
 
 @pytest.mark.parametrize(

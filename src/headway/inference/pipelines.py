@@ -1,23 +1,24 @@
 """``pipeline()``: a task and a model, ready to be called with texts. The names and answers are those of transformers."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sized
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headway.checkpoints import load_config
-from headway.errors import ConfigError, TaskError
+from headway.checkpoints import load_config, locate
+from headway.errors import CheckpointError, ConfigError, TaskError
+from headway.inference.arguments import Arguments, understood, without_effect
+from headway.inference.defaults import announce, default_model
 from headway.inference.engine import Engine
+from headway.inference.inputs import read_inputs
 from headway.inference.loading import load_engine
 from headway.inference.memory import engine_in_memory
 from headway.inference.schedule import Answered, stream
-from headway.tasks import Call, ModelFacts, Prepared, Task, TaskOptions, task_names, task_of
+from headway.tasks import Call, ModelFacts, Prepared, Task, TaskOptions, task_names, task_of, token_limit
 from headway.tasks import task as find_task
 
 if TYPE_CHECKING:
     from headway.text import Tokenizer
-
-DEFAULT_MODELS = {"sentiment-analysis": "sentiment"}
-"""The model that a task's name stands for where none is named."""
 
 
 class Pipeline:
@@ -54,21 +55,24 @@ class Pipeline:
         What an input is depends on the task, as in transformers: a text, a pair ``{"text": …, "text_pair": …}``, ``question=``
         and ``context=`` … Options win over those given to the pipeline.
         """
-        inputs, options = self._task.read_call(arguments, named)
+        inputs, options = self._task.read_call(arguments, without_effect(named))
         prepared = self._prepare(options) if options else self._prepared
         at_call = frozenset(options)
         given = at_call | frozenset(self._options)
-        kind = kind_of(inputs)
+        kind, items = read_inputs(inputs)
+        answers = self._stream(items, prepared, batch_size, numbered=kind in ("list", "stream"))
         if kind == "stream":
-            answers = self._stream(inputs, prepared, batch_size)
             return (prepared.present([found.answer], Call("item", at_call, given)) for found in answers)
-        items = list(inputs) if kind == "list" else [inputs]
-        found = [answered.answer for answered in self._stream(items, prepared, batch_size, numbered=kind == "list")]
+        found = [answered.answer for answered in answers]
         return prepared.present(found, Call(kind, at_call, given)) if found else []
 
     def stream(self, items: Iterable[Any], *, batch_size: int | None = None, **options: Any) -> Iterator[Answered]:
-        """Each item's answer in its plain form, with the number of tokens read for it."""
-        return self._stream(items, self._prepare(options) if options else self._prepared, batch_size)
+        """Each item's answer in its plain form, how many tokens were read for it, and with ``count_dropped`` how many were not.
+
+        Answers come while later items are still read, so that a stream of any length takes the memory of a few batches.
+        """
+        chosen = without_effect(options)
+        return self._stream(read_inputs(items)[1], self._prepare(chosen) if chosen else self._prepared, batch_size)
 
     def choose(self, **options: Any) -> TaskOptions:
         """The task's options of a call that gives these."""
@@ -83,8 +87,9 @@ class Pipeline:
     def _stream(
         self, items: Iterable[Any], prepared: Prepared, batch_size: int | None, *, numbered: bool = True
     ) -> Iterator[Answered]:
-        max_texts = self._batch_size if batch_size is None else checked_batch_size(batch_size)
-        return stream(items, prepared, self.engine, max_texts=max_texts, numbered=numbered)
+        texts = self._batch_size if batch_size is None else checked_batch_size(batch_size)
+        most_tokens = None if texts is None else texts * token_limit(self.tokenizer, self.config)
+        return stream(items, prepared, self.engine, most_tokens=most_tokens, numbered=numbered)
 
 
 def pipeline(
@@ -105,37 +110,57 @@ def pipeline(
 ) -> Pipeline:
     """A pipeline for a task with a model: a folder, a shipped model's name, a Hub repository, or a Headway model in memory.
 
-    Without a task it is the one that the model was saved for. ``engine`` is ONNX Runtime on the CPU unless bf16, a GPU or torch
-    is asked for; ``precision`` is INT8 where the folder holds an INT8 model, else fp32. ``options`` are the task's, for every
-    call.
+    Without a task it is the one that the model was saved for; without a model the task's usual one, which is named once.
+    ``engine`` is ONNX Runtime on the CPU unless bf16, a GPU or torch is asked for; ``precision`` is INT8 where the folder holds
+    an INT8 model, else fp32. ``options`` are the task's, for every call. Arguments of transformers' pipeline are understood or
+    refused with the reason; docs/pipelines.md lists them.
     """
-    place: dict[str, Any] = {
-        "revision": revision,
-        "token": token,
-        "local_files_only": local_files_only,
-        "cache_dir": cache_dir,
-    }
+    place = {"revision": revision, "token": token, "local_files_only": local_files_only, "cache_dir": cache_dir}
     checked_batch_size(batch_size)
+    asked = understood(options, precision=precision, device=device, place=place, model=model)
     if model is not None and not isinstance(model, str | Path):
-        found, runner = engine_in_memory(task, model, engine=engine, precision=precision)
-        return Pipeline(found, runner, _tokenizer(tokenizer, None, place), batch_size=batch_size, **options)
-    named = find_task(task) if task is not None else None
-    name = model or _default_model(task)
-    found = named or find_task(task_of(load_config(name, **place)))
-    found.choose(options)  # a misspelt option is said before anything is loaded
+        return _in_memory(task, model, tokenizer, asked, engine=engine, batch_size=batch_size)
+    found = None if task is None else find_task(task)
+    if found is not None:
+        _check_options(found, asked.options)  # a misspelt option is said before anything is loaded
+    folder = _usual_folder(task, asked.place) if model is None else locate(model, **asked.place)
+    if found is None:
+        found = find_task(inferred_task(folder))
+        _check_options(found, asked.options)
+    load_config(folder)  # what is no model at all is said first
+    words = _tokenizer(tokenizer, folder, asked.place)
     runner, folder = load_engine(
-        name, head=found.head, engine=engine, precision=precision, device=device, threads=threads, **place
+        folder,
+        head=found.head,
+        engine=engine,
+        precision=asked.precision,
+        device=asked.device,
+        threads=threads,
+        only_token=_only_token(found, words),
     )
-    return Pipeline(found, runner, _tokenizer(tokenizer, folder, place), folder=folder, batch_size=batch_size, **options)
+    return Pipeline(found, runner, words, folder=folder, batch_size=batch_size, **asked.options)
 
 
-def kind_of(inputs: Any) -> Any:
-    """How the inputs are answered: ``text``, ``item`` (a pair, or something that will be refused), ``list`` or ``stream``."""
-    if isinstance(inputs, str):
-        return "text"
-    if isinstance(inputs, bytes | bytearray | Mapping) or not isinstance(inputs, Iterable):
-        return "item"
-    return "list" if isinstance(inputs, Sized) else "stream"
+def inferred_task(folder: Path) -> str:
+    """The task that a model was saved for; one that sentence-transformers saved without a head makes vectors of sentences."""
+    name = task_of(load_config(folder))
+    is_sentence_model = name == "feature-extraction" and (folder / "modules.json").is_file()
+    return "sentence-embeddings" if is_sentence_model else name
+
+
+def _in_memory(
+    task: str | None, model: Any, tokenizer: Any, asked: Arguments, *, engine: str, batch_size: int | None
+) -> Pipeline:
+    found, runner = engine_in_memory(
+        task,
+        model,
+        engine=engine,
+        precision=asked.precision,
+        device=asked.device,
+        only_token=lambda found: None if tokenizer is None else _only_token(found, _tokenizer(tokenizer, None, asked.place)),
+    )
+    _check_options(found, asked.options)
+    return Pipeline(found, runner, _tokenizer(tokenizer, None, asked.place), batch_size=batch_size, **asked.options)
 
 
 def checked_batch_size(batch_size: int | None) -> int | None:
@@ -145,17 +170,39 @@ def checked_batch_size(batch_size: int | None) -> int | None:
     return batch_size
 
 
-def _default_model(task: str | None) -> str:
-    if task in DEFAULT_MODELS:
-        return DEFAULT_MODELS[task]
+def _check_options(task: Task, options: Mapping[str, Any]) -> None:
+    """Refuse an option that the task does not have, and say what pipeline() itself takes."""
+    try:
+        task.choose(options)
+    except TaskError as error:
+        if "has no option" not in str(error):
+            raise
+        own = [name for name in inspect.signature(pipeline).parameters if name != "options"]
+        raise TaskError(f"{error} pipeline() itself takes {', '.join(own)}.") from error
+
+
+def _usual_folder(task: str | None, place: Mapping[str, Any]) -> Path:
+    """The folder of the task's usual model."""
     if task is None:
         raise TaskError(
             f"Neither a task nor a model is named. Name a task ({', '.join(task_names(aliases=True))}), a model, or both."
         )
-    raise TaskError(
-        f"No model ships with Headway for {task}, so one has to be named: pipeline({task!r}, model='folder or Hub repository'). "
-        f"Only {', '.join(DEFAULT_MODELS)} needs none."
-    )
+    model = default_model(find_task(task).name)
+    if isinstance(model, str):
+        return locate(model)
+    revision = place["revision"] or model.revision
+    announce(task, model)
+    try:
+        return locate(model.name, **{**place, "revision": revision})
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"Without a model {task} means {model.name} at revision {revision}. {error} To get it where there is a network: "
+            f"hf download {model.name} --revision {revision}. Or name a model of your own: pipeline({task!r}, model='folder')."
+        ) from error
+
+
+def _only_token(task: Task, tokenizer: "Tokenizer") -> int | None:
+    return None if task.only_token is None else task.only_token(tokenizer)
 
 
 def _check(tokenizer: "Tokenizer", engine: Engine, folder: Path | None) -> None:
@@ -164,13 +211,20 @@ def _check(tokenizer: "Tokenizer", engine: Engine, folder: Path | None) -> None:
     check_tokenizer(tokenizer, engine.config, model=folder)
 
 
-def _tokenizer(tokenizer: "Tokenizer | str | Path | None", folder: Path | None, place: Mapping[str, Any]) -> "Tokenizer":
+def _tokenizer(tokenizer: Any, folder: Path | None, place: Mapping[str, Any]) -> "Tokenizer":
+    """The tokenizer given, or loaded by its name; else the model's. A revision is the model's, not that of another name."""
     from headway.text import Tokenizer
 
     if isinstance(tokenizer, Tokenizer):
         return tokenizer
+    name, settings = tokenizer if isinstance(tokenizer, tuple) and len(tokenizer) == 2 else (tokenizer, {})
+    if isinstance(name, str | Path):
+        return Tokenizer.from_pretrained(name, **{**place, "revision": None, **settings})
     if tokenizer is not None:
-        return Tokenizer.from_pretrained(tokenizer, **place)
+        raise TaskError(
+            f"tokenizer is of the type {type(tokenizer).__name__}. Give a folder, a Hub repository, or a tokenizer that Headway "
+            "loaded: headway.AutoTokenizer.from_pretrained(…)."
+        )
     if folder is None:
         raise TaskError("A model in memory has no tokenizer with it. Pass tokenizer=…, the one that the model was trained with.")
     return Tokenizer.from_pretrained(folder)

@@ -11,6 +11,7 @@ import torch
 from headway.architecture import ModelConfig
 from headway.architecture.family import HeadName
 from headway.core.batching import TokenSequence
+from headway.errors import EngineError
 from headway.neural.auto import build_model
 from headway.neural.model import EncoderModel
 from headway.neural.packing import Packed, pack
@@ -49,7 +50,7 @@ class TorchEngine:
         found = load_checkpoint(name_or_path, head=head, **place)
         found.require_complete()
         model = build_model(found.config, found.architecture, head, found.weights)
-        model = model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        model = model.to(usable_device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
         return cls(model, precision=precision, only_token=only_token)
 
     @property
@@ -81,6 +82,20 @@ class TorchEngine:
         counts = [int(text.sum()) for text in is_mask_T.cpu().split(list(packed.lengths))]
         logits = self.model.predict_tokens(self.model.encode(packed)[is_mask_T])
         return [text.numpy() for text in logits.float().cpu().split(counts)]
+
+
+def usable_device(name: str | torch.device) -> torch.device:
+    """Torch's device of this name; one that is not there is an ``EngineError``."""
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        raise EngineError(
+            f"device is {str(name)!r}, which torch cannot use here ({str(error).splitlines()[0]}); it sees {found} GPUs. "
+            "Leave device out to run on the CPU, or name one that is there: 'cpu', 'cuda', 'cuda:1'."
+        ) from error
+    return device
 
 
 def _rows(values: torch.Tensor) -> list[np.ndarray]:

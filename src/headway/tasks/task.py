@@ -16,11 +16,12 @@ import numpy as np
 from headway.architecture import ModelConfig
 from headway.architecture.family import HeadName
 from headway.core.batching import TokenSequence
-from headway.core.config import Config
+from headway.core.config import Config, closest
 from headway.errors import TaskError
 from headway.tasks.calls import ReadCall, one_input
 from headway.tasks.columns import TEXTS, Columns, TableForm
 from headway.tasks.labels import is_nothing
+from headway.tasks.spellings import in_our_words
 from headway.tasks.table import Column
 
 if TYPE_CHECKING:
@@ -239,12 +240,12 @@ class Task:
     """The id of the only tokens whose outputs the task reads, where there is one: engines then need not compute the others'."""
 
     def choose(self, values: Mapping[str, Any]) -> TaskOptions:
-        """The options with these values. ``truncation`` and ``padding`` are understood as transformers means them."""
-        given = _translated(self.translate(values))
+        """The options with these values. What transformers' tokenizers take is understood or refused (``spellings``)."""
         known = [field.name for field in dataclasses.fields(self.options)]
+        given = in_our_words(self.translate(values), known)
         for name in given:
             if name not in known:
-                raise TaskError(f"{self.name} has no option {name!r}. Its options are {', '.join(known)}.")
+                raise TaskError(f"{self.name} has no option {name!r}. Its options are {', '.join(known)}.{closest(name, known)}")
         check_choices(self.options, given)
         return self.options.from_dict(given)
 
@@ -273,11 +274,3 @@ def check_count(name: str, value: Any) -> None:
     """Refuse a number of answers that is neither a positive whole number nor None."""
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
         raise TaskError(f"{name} is {value!r}, but it counts answers. Use a whole number from 1 on, or None for all.")
-
-
-def _translated(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Options under our names. Padding changes no answer here, so it is accepted and has no effect."""
-    given = {name: value for name, value in values.items() if name not in {"truncation", "padding"}}
-    if values.get("truncation") is not None:
-        given.setdefault("overflow", "truncate" if values["truncation"] else "error")
-    return given

@@ -56,6 +56,9 @@ class ClassificationOptions(TaskOptions):
     """What the windows of a long text (``overflow="window"``) give together: for each label the average or the largest of their
     scores, or those of the first."""
 
+    return_all_scores: bool | None = None
+    """An old way to ask for all labels (True), then in the model's order, or for one (False); ``top_k`` wins over it."""
+
     def __post_init__(self) -> None:
         check_count("top_k", self.top_k)
 
@@ -87,7 +90,8 @@ class Classifier:
         """The best labels with their scores."""
         scores = JOINS[self.options.join](np.stack(parts))
         names = self.facts.config.id2label
-        best = np.argsort(-scores, kind="stable")[: self.options.top_k]
+        best = np.arange(len(scores)) if self.options.return_all_scores else np.argsort(-scores, kind="stable")
+        best = best[: self.options.top_k]
         return [{"label": names[int(index)], "score": float(scores[index])} for index in best]
 
     def row(self, answer: Any) -> dict[str, Any]:
@@ -102,6 +106,18 @@ class Classifier:
             return found
         wrapped = call.kind == "text" and "top_k" not in call.at_call
         return found if wrapped else found[0]
+
+
+def translate(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of transformers' pipeline in our words: functions in capitals, and the old name of ``top_k``."""
+    given = dict(values)
+    if given.get("function_to_apply") is not None:
+        function = given["function_to_apply"]
+        given["function_to_apply"] = str(getattr(function, "value", function)).lower()
+    all_of_them = given.pop("return_all_scores", None)
+    if all_of_them is not None and "top_k" not in given:
+        given |= {"return_all_scores": bool(all_of_them), "top_k": None if all_of_them else 1}
+    return given
 
 
 def prepare(facts: ModelFacts, options: ClassificationOptions) -> Classifier:
@@ -162,6 +178,7 @@ TASK = Task(
     head="sequence-classification",
     options=ClassificationOptions,
     prepare=prepare,
+    translate=translate,
     training=Training(
         find_columns=find_columns, label_names=label_names, encode_rows=encode_rows, metrics=classification_metrics
     ),
