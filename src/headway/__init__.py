@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         TokenizerError,
         WeightError,
     )
+    from headway.evaluation import evaluate
     from headway.inference import Pipeline, pipeline
     from headway.neural import (
         AutoModel,
@@ -63,6 +64,7 @@ __all__ = [
     "TrainingArguments",
     "WeightError",
     "__version__",
+    "evaluate",
     "pipeline",
 ]
 
@@ -72,6 +74,7 @@ _HOMES = {
     "Pipeline": "headway.inference",
     "Trainer": "headway.training",
     "TrainingArguments": "headway.settings.training",
+    "evaluate": "headway.evaluation",
     "pipeline": "headway.inference",
 }
 

@@ -20,6 +20,7 @@ LIGHT = (
     "tasks",
     "graph",
     "inference",
+    "evaluation",
     "cli",
 )
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "scipy", "pandas", "pyarrow", "sentence_transformers")

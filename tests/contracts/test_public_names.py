@@ -34,6 +34,7 @@ PROMISED = {
     "TrainingArguments",
     "WeightError",
     "__version__",
+    "evaluate",
     "pipeline",
 }
 OF_TORCH = {name for name in PROMISED if name.startswith("AutoModel")} | {"Trainer"}
@@ -48,7 +49,7 @@ TUTORIALS = """
     RobertaConfig RobertaForMaskedLM RobertaForSequenceClassification RobertaModel RobertaTokenizer RobertaTokenizerFast
     XLMRobertaForSequenceClassification XLMRobertaModel XLMRobertaTokenizer
 """.split()
-PACKAGES = ["architecture", "checkpoints", "graph", "inference", "tasks", "text"]
+PACKAGES = ["architecture", "checkpoints", "evaluation", "graph", "inference", "tasks", "text"]
 
 WITHOUT_TORCH = """
 import importlib.util

@@ -8,7 +8,7 @@ import argparse
 import dataclasses
 import json
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from headway.cli import _values
@@ -22,7 +22,8 @@ Field = dataclasses.Field[Any]
 def parse(command: Command, arguments: Sequence[str], *, program: str) -> Config:
     """The command's settings: what was typed, then what ``--config`` says, then the defaults; misuse exits with status 2."""
     parser = build_parser(command, program=program)
-    known, unknown = parser.parse_known_args(arguments)
+    mixed = "--" not in arguments  # then what has no flag may stand between flags
+    known, unknown = (parser.parse_known_intermixed_args if mixed else parser.parse_known_args)(arguments)
     if unknown:
         parser.error(_unknown(unknown, parser))
     typed = vars(known)
@@ -106,12 +107,18 @@ def _group(field: Field, settings: type[Config]) -> tuple[int, str]:
 
 def _add(parser: argparse._ArgumentGroup, field: Field, options: dict[str, Any]) -> None:
     if is_positional(field):  # never required for argparse: the value may come from --config
-        parser.add_argument(field.name, **options | {"nargs": "*" if "nargs" in options else "?", "metavar": label(field)})
+        shape = {"nargs": "*" if "nargs" in options else "?", "metavar": label(field), "type": _unless_left_out(options["type"])}
+        parser.add_argument(field.name, **options | shape)
     elif "action" in options:
         del options["type"]
         parser.add_argument(label(field), dest=field.name, **options)
     else:
         parser.add_argument(label(field), dest=field.name, **options)
+
+
+def _unless_left_out(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The reader of a positional argument, which argparse has read its own mark for a missing value too."""
+    return lambda word: word if word is argparse.SUPPRESS else read(word)
 
 
 def _help(field: Field, doc: str) -> str:

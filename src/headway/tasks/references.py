@@ -81,6 +81,20 @@ def label_is_withheld(cells: Mapping[str, Any], facts: ModelFacts) -> bool:
     return plain and label_text(value) in WITHHELD and label_text(value) not in labels
 
 
+def label_is_untold(cells: Mapping[str, Any], facts: ModelFacts) -> bool:
+    """``label_is_withheld`` for a label of the model's own; one that cannot be read is a ``DataError``, before any answer."""
+    if label_is_withheld(cells, facts):
+        return True
+    labels = list(facts.config.id2label.values())
+    if is_regression(facts):
+        number(cells["label"])
+    elif facts.config.problem_type == "multi_label_classification":
+        label_places(cells["label"], labels)
+    else:
+        label_place(cells["label"], labels)
+    return False
+
+
 def is_regression(facts: ModelFacts) -> bool:
     """Whether the model gives a number rather than labels."""
     problem = facts.config.problem_type

@@ -15,7 +15,7 @@ from headway.tasks.labels import label_index, label_names
 from headway.tasks.limits import encode_inputs, encode_texts, token_limit
 from headway.tasks.metrics import classification_metrics
 from headway.tasks.numbers import identity, sigmoid, softmax
-from headway.tasks.references import label_is_withheld
+from headway.tasks.references import label_is_untold
 from headway.tasks.table import LABEL, Column
 from headway.tasks.task import (
     Call,
@@ -182,5 +182,5 @@ TASK = Task(
     training=Training(
         find_columns=find_columns, label_names=label_names, encode_rows=encode_rows, metrics=classification_metrics
     ),
-    evaluation=Evaluation(table=label_table(), prepare=prepare_scorer, options={"top_k": None}, is_withheld=label_is_withheld),
+    evaluation=Evaluation(table=label_table(), prepare=prepare_scorer, options={"top_k": None}, is_withheld=label_is_untold),
 )

@@ -1,0 +1,48 @@
+"""What the labels of a data set are called by the model that is measured on it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from headway.tasks.labels import label_text
+from headway.tasks.references import are_generic
+
+
+@dataclass(frozen=True)
+class LabelNames:
+    """From a data set's own labels to what the model may understand."""
+
+    given: Mapping[str, str] = field(default_factory=dict)
+    """What the caller says that each label of the data is among the model's."""
+    names: tuple[str, ...] = ()
+    """What the numbers of the data mean, where the data says so."""
+
+    def __call__(self, value: Any) -> Any:
+        """A reference, or each of a list of them, as the caller names it, else by the data's name for its number, else itself."""
+        if isinstance(value, list | tuple):
+            return [self(one) for one in value]
+        plain = value.item() if hasattr(value, "item") else value
+        if not isinstance(plain, str | int) and not (isinstance(plain, float) and plain.is_integer()):
+            return value
+        text = label_text(plain)
+        if text in self.given:
+            return self.given[text]
+        if text.isdecimal() and int(text) < len(self.names):
+            name = self.names[int(text)]
+            return self.given.get(name, name)
+        return value
+
+
+def label_names(given: Mapping[str, str], names: Sequence[str], labels: Sequence[str]) -> tuple[LabelNames, tuple[str, ...]]:
+    """The names to read references with, and what has to be said about them.
+
+    Where the model's labels have no names, the data's numbers are taken as they are.
+    """
+    if not names or given or not are_generic(labels):
+        return LabelNames(given, tuple(names)), ()
+    order = ", ".join(names)
+    note = (
+        f"The model's labels have no names of their own ({', '.join(labels)}), so they are taken to stand in the data's order: "
+        f"{order}. If they do not, say which is which with --labels, or labels= in Python."
+    )
+    return LabelNames(), (note,)
