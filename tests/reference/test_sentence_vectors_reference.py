@@ -147,3 +147,46 @@ def test_what_they_save_says_what_we_read(both):
     _, folder = both("norm")
     said = json.loads((folder / "modules.json").read_text())
     assert [module["type"].rpartition(".")[2] for module in said] == ["Transformer", "Pooling", "LayerNorm", "Normalize"]
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean", "manhattan", None])
+@pytest.mark.parametrize("form", ["mean", "unit length after tanh"])
+def test_similarities_are_those_of_sentence_transformers(both, similarity, form):
+    """None is what their folder says, which is the cosine unless it was changed before it was saved."""
+    theirs, folder = both(form)
+    vectors = theirs.encode(TEXTS)
+    theirs.similarity_fn_name = similarity
+    ready = headway.pipeline("sentence-similarity", folder, precision="fp32", similarity=similarity)
+    expected = theirs.similarity(vectors[:1], vectors[1:])[0].tolist()
+    assert ready(TEXTS[0], TEXTS[1:]) == pytest.approx(expected, abs=1e-4)
+    pairs = [{"text": first, "text_pair": second} for first, second in zip(TEXTS, TEXTS[::-1], strict=True)]
+    assert ready(pairs) == pytest.approx(theirs.similarity_pairwise(vectors, vectors[::-1].copy()).tolist(), abs=1e-4)
+
+
+def test_the_similarity_of_a_folder_is_that_of_its_model(both, tmp_path):
+    theirs, _ = both("tanh")
+    theirs.similarity_fn_name = "manhattan"
+    theirs.save(str(tmp_path / "manhattan"))
+    found = headway.pipeline("sentence-similarity", tmp_path / "manhattan", precision="fp32")(TEXTS[0], TEXTS[1:])
+    vectors = theirs.encode(TEXTS)
+    assert found == pytest.approx(theirs.similarity(vectors[:1], vectors[1:])[0].tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "deberta-v2", "distilbert"])
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_four_families_agree(name, engine, tmp_path):
+    """On word-like ids of a vocabulary that all of them share; the tokenizer is BERT's."""
+    from conftest import write_tokenizer
+    from reference.family_cases import CASES, transformers_model
+
+    case = next(case for case in CASES if case.name == name)
+    transformers_model(case, "base").save_pretrained(tmp_path)
+    write_tokenizer(tmp_path)
+    base = Transformer(str(tmp_path), max_seq_length=29)
+    base.tokenizer.model_input_names = ["input_ids", "attention_mask"]  # DistilBERT takes no token types
+    theirs = SentenceTransformer(modules=[base, Pooling(28, pooling_mode="mean")], device="cpu")
+    expected = theirs.encode(TEXTS)
+    found = headway.pipeline("sentence-embeddings", tmp_path, engine=engine, precision="fp32", max_length=29)(TEXTS)
+    np.testing.assert_allclose(np.array(found), expected, atol=1e-4)
+    scores = headway.pipeline("sentence-similarity", tmp_path, engine=engine, precision="fp32", max_length=29)(TEXTS[0], TEXTS)
+    assert scores == pytest.approx(theirs.similarity(expected[:1], expected)[0].tolist(), abs=1e-4)
