@@ -237,13 +237,21 @@ def test_a_stride_that_is_a_whole_window_is_refused(tiny_tokenizer):
         pytest.param((["a", "b"],), {"candidate_labels": ["x"]}, (["a", "b"], {"candidate_labels": ["x"]}), id="labels by name"),
         pytest.param((), {"sequences": "a", "top_k": 2}, ("a", {"top_k": 2}), id="all by name"),
         pytest.param((), {"inputs": "a"}, ("a", {}), id="inputs"),
-        pytest.param(("a",), {"multi_class": True}, ("a", {"multi_label": True, "multi_class": None}), id="the old name"),
-        pytest.param(("a",), {"multi_label": False}, ("a", {"multi_label": False, "multi_class": None}), id="the new name wins"),
-        pytest.param(("a",), {"multi_class": None}, ("a", {}), id="the old name says nothing"),
     ],
 )
 def test_calls_are_those_of_transformers(arguments, named, expected):
     assert read_call(arguments, named) == expected
+
+
+def test_multi_label_has_an_old_name_which_wins_in_the_same_call_but_not_from_an_earlier_one():
+    def chosen(pipeline, call):
+        return TASK.choose({**pipeline, **read_call(("dog",), call)[1]}).multi_label
+
+    assert chosen({"multi_class": True}, {}) is True
+    assert chosen({"multi_class": True}, {"multi_label": False}) is False
+    assert chosen({"multi_label": True}, {"multi_class": False}) is False
+    assert chosen({}, {"multi_class": True, "multi_label": False}) is True  # as in transformers
+    assert chosen({"multi_label": True}, {"multi_class": None}) is True
 
 
 @pytest.mark.parametrize(("arguments", "named"), [((), {}), (("a", "b", "c"), {}), (("a", "b"), {"candidate_labels": "c"})])

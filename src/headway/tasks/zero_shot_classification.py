@@ -37,8 +37,6 @@ class ZeroShotOptions(TaskOptions):
     """The sentence that a text should entail, with the label in the place of ``{}``."""
     multi_label: bool = False
     """Whether several labels, or none, may be true of a text: each then has a score of its own; else the scores add up to 1."""
-    multi_class: bool | None = None
-    """The old name of ``multi_label``."""
     top_k: int | None = None
     """How many labels of each text to give, best first; None for all."""
     join: Literal["mean", "max", "first"] = "mean"
@@ -129,7 +127,7 @@ def prepare(facts: ModelFacts, options: ZeroShotOptions) -> ZeroShotClassifier:
         limit=token_limit(facts.tokenizer, facts.config, asked=options.max_length),
         labels=read_labels(options.candidate_labels),
         verdicts=verdicts_of(facts.config),
-        is_multi_label=bool(options.multi_label if options.multi_class is None else options.multi_class),
+        is_multi_label=bool(options.multi_label),
     )
 
 
@@ -141,11 +139,16 @@ def read_call(arguments: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any
         arguments = (inputs,)
     if not arguments and "sequences" in options:
         options["inputs"] = options.pop("sequences")
-    if (old := options.pop("multi_class", None)) is not None:
-        options["multi_label"] = old
     if "multi_label" in options:
-        options["multi_class"] = None  # what the call says wins over what the pipeline was given under the other name
+        options.setdefault("multi_class", None)  # what the call says wins over what the pipeline was given under the old name
     return one_input(arguments, options)
+
+
+def translate(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Options under their names of today: ``multi_label`` was ``multi_class`` once."""
+    given = {name: value for name, value in values.items() if name != "multi_class"}
+    old = values.get("multi_class")
+    return given if old is None else {**given, "multi_label": old}
 
 
 TASK = Task(
@@ -156,4 +159,5 @@ TASK = Task(
     prepare=prepare,
     read_call=read_call,
     table=SINGLE_TEXTS,
+    translate=translate,
 )
