@@ -19,7 +19,7 @@ def read_text(item: Any) -> str:
     if isinstance(item, Mapping) and set(item) == {"text"}:
         item = item["text"]
     if not isinstance(item, str):
-        raise _not_text(item, "a text (a string)")
+        raise not_text(item, "a text (a string)")
     return item
 
 
@@ -27,7 +27,7 @@ def read_pair(item: Any) -> tuple[str, str | None]:
     """One text, or the two of a pair."""
     if not isinstance(item, Mapping):
         if not isinstance(item, str):
-            raise _not_text(item, 'a text (a string) or a pair ({"text": …, "text_pair": …})')
+            raise not_text(item, 'a text (a string) or a pair ({"text": …, "text_pair": …})')
         return item, None
     if "text" not in item or not set(item) <= {"text", "text_pair"}:
         keys = ", ".join(map(repr, item)) or "none"
@@ -36,9 +36,10 @@ def read_pair(item: Any) -> tuple[str, str | None]:
     return read_text(item["text"]), None if pair is None else read_text(pair)
 
 
-def _not_text(item: Any, wanted: str) -> InputError:
+def not_text(item: Any, wanted: str, *, advice: Mapping[Any, str] = ADVICE) -> InputError:
+    """The error for something in the place of what is wanted; ``advice`` says for a type how to mend it."""
     shown = repr(item)
     what = "None" if item is None else f"{type(item).__name__} {shown if len(shown) <= SHOWN else shown[:SHOWN] + '…'}"
     return InputError(
-        f"An input is {what}, where {wanted} belongs.{ADVICE.get(type(item), ' Convert it with str(…) if it stands for a text.')}"
+        f"An input is {what}, where {wanted} belongs.{advice.get(type(item), ' Convert it with str(…) if it stands for a text.')}"
     )
