@@ -1,5 +1,6 @@
 import json
 import struct
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ from safetensors.numpy import save_file
 
 from headway.checkpoints.mapped import taken_over
 from headway.checkpoints.tensors import read_safetensors, write_safetensors
+from headway.core.arrays import new_array
 from headway.errors import CheckpointError, WeightError
 
 
@@ -212,10 +214,54 @@ def test_what_a_model_changes_stays_in_the_process(tmp_path, stored):
     assert read_safetensors(tmp_path / "x.safetensors")["a"]()[1].tolist() == [3, 4, 5]
 
 
+def test_numbers_that_had_to_be_converted_are_taken_over_as_well(stored):
+    array = stored["half"]()
+    taken = taken_over(array)
+    assert np.shares_memory(taken, array)
+    assert not np.shares_memory(taken_over(array), array)
+    assert not np.shares_memory(taken_over(stored["half"]()), array)
+    taken += 1
+    assert taken.tolist() == [2.0] * 5
+
+
+def resident(path):
+    """How many bytes of a mapped file are in this process's memory."""
+    found, here = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if " " not in line.split(":")[0]:
+            found += here and line.startswith("Rss:") and 1024 * int(line.split()[1])
+        else:
+            here = line.endswith(str(path))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux says what is in memory")
+def test_bytes_that_were_copied_leave_memory_and_come_back_when_asked_for(tmp_path):
+    half = (np.arange(1_000_003) % 1009).astype(np.float16)
+    save_file({"half": half, "whole": half[:100_003].astype(np.float32)}, tmp_path / "x.safetensors")
+    stored = read_safetensors(tmp_path / "x.safetensors")
+    whole, array = stored["whole"](), stored["half"]()
+    taken_over(whole)[:] = 7
+    before = resident(tmp_path / "x.safetensors")
+    assert before > 2_000_000
+    stored["whole"].let_go(unless_in=whole)
+    assert resident(tmp_path / "x.safetensors") == before
+    stored["half"].let_go(unless_in=array)
+    assert resident(tmp_path / "x.safetensors") <= before - half.nbytes + 2 * 4096
+    assert set(whole.tolist()) == {7}  # what was changed, right beside, is still there
+    np.testing.assert_array_equal(stored["half"](), array)
+
+
 @pytest.mark.parametrize("freeze", [False, True])
 def test_arrays_of_other_origin_are_copied(tmp_path, stored, freeze):
     np.arange(3, dtype=np.float32).tofile(tmp_path / "plain")
-    others = [np.ones(3, np.float32), stored["half"](), np.arange(5.0), np.memmap(tmp_path / "plain", np.float32, mode="r")]
+    others = [
+        np.ones(3, np.float32),
+        new_array(4)[1:],
+        new_array(4, np.float64),
+        np.arange(5.0),
+        np.memmap(tmp_path / "plain", np.float32, mode="r"),
+    ]
     for array in others:
         array.flags.writeable = not freeze and array.flags.writeable
         taken = taken_over(array)

@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import headway
-from headway.checkpoints import save_checkpoint
+from headway.checkpoints import load_checkpoint, save_checkpoint
 from headway.errors import ConfigError, TaskError, WeightError
 from headway.families import family
 from headway.neural import EncoderModel, loading
@@ -328,3 +330,19 @@ def test_models_of_one_folder_share_nothing_and_training_leaves_the_folder_alone
     first.save_pretrained(folder)
     again = dict(CLASSIFIER.from_pretrained(folder).named_parameters())
     assert all(torch.equal(again[name], weight) for name, weight in first.named_parameters())
+
+
+@pytest.mark.parametrize("form", ["safetensors", "half precision", "pickle (zip)", "pickle (stream)"])
+def test_each_weight_is_in_memory_once_joined_and_converted_ones_too(model_folder, tmp_path, form):
+    folder = shutil.copytree(model_folder("masked-lm"), tmp_path / "model")
+    if form == "half precision":
+        headway.AutoModelForMaskedLM.from_pretrained(folder).half().save_pretrained(folder)
+    elif form != "safetensors":
+        weights = load_file(folder / "model.safetensors")
+        (folder / "model.safetensors").unlink()
+        torch.save(weights, folder / "pytorch_model.bin", _use_new_zipfile_serialization=form == "pickle (zip)")
+    found = load_checkpoint(folder, head="masked-lm")
+    first, second = (headway.BertForMaskedLM(found.config, weights=found.weights) for _ in range(2))
+    for name, weight in first.named_parameters():
+        assert np.shares_memory(weight.detach().numpy(), found.weights[name]), name
+        assert not np.shares_memory(weight.detach().numpy(), second.get_parameter(name).detach().numpy()), name

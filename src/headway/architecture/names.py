@@ -12,6 +12,8 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
+from headway.core.arrays import new_array
+
 Arrays: TypeAlias = Mapping[str, np.ndarray]
 Stored = TypeVar("Stored")
 
@@ -42,7 +44,9 @@ class Interleave:
 
     def grouped(self, array: np.ndarray) -> np.ndarray:
         """Their rows in our order."""
-        return array.reshape(self.heads, 3, -1, *array.shape[1:]).swapaxes(0, 1).reshape(array.shape)
+        found = new_array(array.shape, array.dtype)
+        found.reshape(3, self.heads, -1, *array.shape[1:])[:] = array.reshape(self.heads, 3, -1, *array.shape[1:]).swapaxes(0, 1)
+        return found
 
     def interleaved(self, array: np.ndarray) -> np.ndarray:
         """Our rows in their order."""
@@ -171,7 +175,12 @@ def _fill(pattern: str, match: tuple[str, str]) -> str:
 
 
 def _stacked(reads: list[Callable[[], np.ndarray]]) -> Callable[[], np.ndarray]:
-    return lambda: np.concatenate([read() for read in reads])
+    return lambda: _concatenated([read() for read in reads])
+
+
+def _concatenated(parts: list[np.ndarray]) -> np.ndarray:
+    shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
+    return np.concatenate(parts, out=new_array(shape, np.result_type(*parts)))
 
 
 def _regrouped(read: Callable[[], np.ndarray], rule: Interleave) -> Callable[[], np.ndarray]:

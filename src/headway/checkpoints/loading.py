@@ -126,7 +126,7 @@ def load_checkpoint(
         family=family,
         head=head,
         architecture=architecture,
-        weights={name: stored.ours[name]() for name in shapes if name not in absent},
+        weights={name: stored.read(name) for name in shapes if name not in absent},
         missing=tuple(name for name in shapes if name in absent),
         mismatched=tuple(mismatched),
         unexpected=tuple(stored.unexpected(shapes)),

@@ -1,11 +1,13 @@
 """A file of weights mapped into memory, and the two things that can be wrong with one: damaged, or not what weights may hold."""
 
+import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from headway.core.arrays import Memory
 from headway.errors import WeightError
 
 POINTER = b"version https://git-lfs"
@@ -62,14 +64,43 @@ def taken_over(array: np.ndarray) -> np.ndarray:
 
     A large model is then in memory once and at once. Its file is never changed, and may be replaced, but not be written into.
     """
-    owner = array.base
-    while isinstance(owner, np.ndarray) and not isinstance(owner, np.memmap):
-        owner = owner.base
-    if isinstance(owner, np.memmap) and owner.mode == "c" and os.name != "nt":  # where a mapped file could not be replaced
-        taken = owner.__dict__.setdefault("taken", set())
-        if (place := array.__array_interface__["data"][0]) not in taken and array.dtype == np.float32:
+    owner = _owner(array)
+    if array.dtype == np.float32 and _may_be_taken(owner, array):
+        taken = vars(owner).setdefault("taken", set())
+        if (place := _address(array)) not in taken:
             taken.add(place)
             array = array.view()
             array.flags.writeable = True
             return array
     return np.array(array, dtype=np.float32)
+
+
+def let_go(content: np.ndarray) -> None:
+    """Have memory forget these bytes of a mapped file, which were copied; where somebody reads them again, they come back."""
+    owner = _owner(content)
+    mapping: object = owner.base if isinstance(owner, np.memmap) else None
+    if not isinstance(owner, np.memmap) or not isinstance(mapping, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    start = _address(content) - _address(owner)
+    first, stop = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE, (start + content.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
+    if first < stop:  # pages that belong to others in part stay
+        mapping.madvise(mmap.MADV_DONTNEED, first, stop - first)
+
+
+def _owner(array: np.ndarray) -> object:
+    """What the array's memory belongs to, where that notes who took it."""
+    owner = array.base
+    while isinstance(owner, np.ndarray) and not isinstance(owner, np.memmap | Memory):
+        owner = owner.base
+    return owner
+
+
+def _may_be_taken(owner: object, array: np.ndarray) -> bool:
+    """Of a mapped file any part, as long as it can be replaced, which Windows forbids; of other memory the whole."""
+    if isinstance(owner, np.memmap):
+        return owner.mode == "c" and os.name != "nt"
+    return isinstance(owner, Memory) and array.nbytes == owner.nbytes and array.flags.c_contiguous
+
+
+def _address(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])

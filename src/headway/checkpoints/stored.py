@@ -16,7 +16,7 @@ NUMBERS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat
 
 
 class Stored:
-    """What a folder's weight files hold; ``ours`` reads an array under our name, and only when called."""
+    """What a folder's weight files hold; ``read`` reads an array under our name, of those in ``ours``."""
 
     def __init__(self, folder: Path, names: WeightNames) -> None:
         self.folder = folder
@@ -24,6 +24,13 @@ class Stored:
         tensors = names.untied(stored_tensors(folder))
         self.ours: Mapping[str, Callable[[], np.ndarray]] = names.to_ours(tensors)[0]
         self.theirs = _by_canonical_name(folder, names, tensors)
+
+    def read(self, ours: str) -> np.ndarray:
+        """An array under our name, in memory once: as the file has it, or as a copy in its place."""
+        array = self.ours[ours]()
+        for their in self._pieces(ours):
+            self.theirs[their].let_go(unless_in=array)
+        return array
 
     @property
     def dtype(self) -> str:

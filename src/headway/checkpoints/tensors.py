@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from headway.checkpoints.mapped import MappedFile, map_file
+from headway.checkpoints.mapped import MappedFile, let_go, map_file
+from headway.core.arrays import new_array
 from headway.errors import WeightError
 
 MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors library
@@ -41,9 +42,9 @@ class StoredTensor:
     def __call__(self) -> np.ndarray:
         """The values as float32; half precision is widened exactly, double precision rounded."""
         if self.kind == "BF16":
-            wide = self._numbers("u2").astype(np.uint32, order="C")
-            wide <<= 16
-            return wide.view(np.float32)
+            found = new_array(self.shape)
+            np.left_shift(self._numbers("u2"), 16, out=found.view(np.uint32), dtype=np.uint32)
+            return found
         if self.kind not in FLOATS:
             raise WeightError(
                 f"{self.name} in {self.path} is stored as {self.kind}, but a weight is a floating-point number. "
@@ -52,20 +53,29 @@ class StoredTensor:
         values = self._numbers(FLOATS[self.kind])
         if values.flags.c_contiguous and values.dtype == np.float32:
             return values
+        found = new_array(self.shape)
         try:
             with np.errstate(over="raise", invalid="ignore"):
-                return values.astype(np.float32, order="C")
+                np.copyto(found, values, casting="same_kind")
         except FloatingPointError as error:
             raise WeightError(
                 f"{self.name} in {self.path} has numbers beyond float32, which no weight has. The file is damaged, or was "
                 "trained into infinity: use another checkpoint."
             ) from error
+        return found
+
+    def let_go(self, *, unless_in: np.ndarray) -> None:
+        """Give the memory of the file's bytes back, unless an array looks at them: it would hold them beside their copy."""
+        if not np.may_share_memory(unless_in, self.content):
+            let_go(self.content)
 
     def _numbers(self, kind: str) -> np.ndarray:
         """The tensor with its shape: a view of the file, or of a copy where a file has numbers at odd places, as streams have."""
         flat = self.content.view(self.order + kind)
         if not flat.flags.aligned:
-            flat = self.content.copy().view(self.order + kind)  # faster by far than reading odd places number by number
+            aligned = new_array(len(self.content), np.uint8)
+            aligned[:] = self.content  # faster by far than reading odd places number by number
+            flat = aligned.view(self.order + kind)
         if self.strides is None:
             return flat.reshape(self.shape)
         if math.prod(self.shape) > len(flat):
