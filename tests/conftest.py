@@ -41,7 +41,8 @@ TINY = {
 
 
 NEED_TORCH = {
-    "torch", "transformers", "sentence_transformers", "sklearn", "headway.neural", "headway.training", "reference.family_cases",
+    "torch", "transformers", "sentence_transformers", "scipy", "sklearn", "headway.neural", "headway.training",
+    "reference.family_cases",
 }  # fmt: skip
 TORCH_FIXTURES = {"transformers_folder", "minilm_folder"}  # the package with MiniLM wants torch too
 HAS_TORCH = importlib.util.find_spec("torch") is not None
