@@ -1,6 +1,8 @@
 """``pipeline()`` as people call it: forms of input, options, threads, names, refusals."""
 
 import itertools
+import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import headway
 from headway import pipeline
 from headway.errors import CheckpointError, ConfigError, EngineError, InputError, MissingExtraError, TaskError
+from headway.inference.schedule import WINDOW_TOKENS
 from headway.tasks import task_names
 
 TEXTS = ["this movie was great fun !", "boring", "we hate it ; really , it is not good", "a dog", "two cats and a song"]
@@ -204,3 +207,131 @@ def test_the_rows_of_a_stream_carry_their_tokens(classifier):
     found = list(classifier.stream(TEXTS))
     assert [one.tokens for one in found] == [len(classifier.tokenizer.encode_sequences([text])[0]) for text in TEXTS]
     assert all(isinstance(one.answer, list) for one in found)
+
+
+def test_many_threads_with_different_options_get_the_answers_of_one(classifier):
+    """32 threads, each with options of its own, several times over."""
+    choices = [
+        {"top_k": count, "max_length": length, "function_to_apply": function}
+        for count in (1, 2, 3, None)
+        for length in (5, 7, 11, 41)
+        for function in ("softmax", "sigmoid")
+    ]
+    assert len(choices) == 32
+    expected = [classifier(TEXTS, **options) for options in choices]
+    with ThreadPoolExecutor(32) as pool:
+        for _ in range(3):
+            found = list(pool.map(lambda options: classifier(TEXTS, **options), choices))
+            for ours, theirs in zip(found, expected, strict=True):
+                for one, other in zip(ours, theirs, strict=True):
+                    same(one, other)
+
+
+class Counting:
+    """Texts without end, and how many of them were taken."""
+
+    def __init__(self, text):
+        self.text, self.taken = text, 0
+
+    def __iter__(self):
+        while True:
+            self.taken += 1
+            yield self.text
+
+
+def test_a_stream_reads_as_many_texts_ahead_as_two_windows_hold(classifier):
+    texts = Counting("a good film " * 40)  # 41 tokens each, once they are cut
+    found = classifier(iter(texts))
+    for taken in range(1, 2500):
+        next(found)
+        assert texts.taken - taken <= 3 * -(-WINDOW_TOKENS // 41)
+    found.close()
+
+
+def test_texts_are_tokenised_only_as_they_are_read_from_a_long_list(classifier, answers):
+    """A collection that counts: nothing makes a list of it first."""
+
+    class Column:
+        def __init__(self):
+            self.read = 0
+
+        def __len__(self):
+            return 10_000
+
+        def __iter__(self):
+            for place in range(len(self)):
+                self.read += 1
+                yield TEXTS[place % len(TEXTS)]
+
+    column = Column()
+    found = classifier.stream(column)
+    same([next(found).answer[0] for _ in TEXTS], answers)
+    assert column.read < 4000
+    found.close()
+
+
+def test_an_option_that_nobody_knows_names_the_nearest_and_what_pipeline_takes(model_folder):
+    with pytest.raises(
+        TaskError,
+        match=r"text-classification has no option 'topk'\. Its options are .*Did you mean 'top_k'\? pipeline\(\) itself takes "
+        r"task, model, tokenizer, device, engine, precision, batch_size",
+    ):
+        pipeline("text-classification", model_folder("sequence-classification"), topk=1)
+
+
+def test_what_changes_nothing_may_be_said_at_the_call_too(classifier, answers):
+    same(classifier(TEXTS, num_workers=2, batch_size=4, padding=True, truncation=True), answers)
+    same([found.answer[0] for found in classifier.stream(TEXTS, num_workers=0)], answers)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "precision"),
+    [({"dtype": "float32"}, "fp32"), ({"torch_dtype": "auto", "device": -1}, "fp32"), ({"precision": "int8"}, "int8")],
+    ids=str,
+)
+def test_precision_and_device_may_be_asked_for_as_in_transformers(model_folder, cache, arguments, precision):
+    ready = pipeline("text-classification", model_folder("sequence-classification"), **arguments)
+    assert (ready.engine.precision, type(ready.engine).__name__) == (precision, "OnnxEngine")
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda:77", r"device is 'cuda:77', which torch cannot use here \(.*\); it sees \d+ GPUs\. Leave device out"),
+        (77, r"device is 'cuda:77', which torch cannot use here"),
+        ("gpu", r"device is 'gpu', which torch cannot use here"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(model_folder, device, message):
+    with pytest.raises(EngineError, match=message):
+        pipeline("text-classification", model_folder("sequence-classification"), device=device)
+    model = headway.AutoModelForSequenceClassification.from_pretrained(model_folder("sequence-classification"))
+    with pytest.raises(EngineError, match=message):
+        pipeline(model=model, tokenizer=model_folder("sequence-classification"), device=device)
+
+
+def test_a_folder_of_sentence_transformers_makes_sentence_vectors(model_folder, tmp_path, cache):
+    base, classifier = (shutil.copytree(model_folder(head), tmp_path / head) for head in ("base", "sequence-classification"))
+    assert pipeline(model=base).task == "feature-extraction"
+    for folder in (base, classifier):
+        (folder / "modules.json").write_text(
+            json.dumps([{"idx": 0, "path": "", "type": "sentence_transformers.models.Transformer"}])
+        )
+    assert pipeline(model=base).task == "sentence-embeddings"
+    assert pipeline(model=classifier).task == "text-classification"  # a cross-encoder is one with a head
+
+
+def test_a_tokenizer_may_come_with_settings_or_not_be_one(model_folder, classifier, cache):
+    folder = model_folder("sequence-classification", num_labels=3)
+    ready = pipeline("sentiment-analysis", folder, tokenizer=(folder, {"model_max_length": 7}))
+    assert next(ready.stream(["good " * 50])).tokens == 7
+    with pytest.raises(
+        TaskError, match=r"tokenizer is of the type dict. Give a folder, a Hub repository, or a tokenizer that Headway"
+    ):
+        pipeline("sentiment-analysis", folder, tokenizer={})
+
+
+def test_tokens_left_out_are_told_by_stream(classifier):
+    found = list(classifier.stream(["good " * 50, "good"], count_dropped=True))
+    assert [(one.tokens, one.dropped) for one in found] == [(41, 11), (3, 0)]

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 from itertools import count, islice
 
 import numpy as np
@@ -14,6 +15,7 @@ from headway.inference.schedule import (
     BATCH_COST,
     FEWEST_TOKENS,
     FIRST_WINDOW,
+    LARGE,
     LARGEST_WINDOW,
     WINDOW_TOKENS,
     WINDOWS_AT_ONCE,
@@ -335,3 +337,41 @@ def test_an_error_in_one_of_several_sequences_is_that_inputs():
     assert [str(one) if isinstance(one, InputError) else one.answer for one in found] == [
         "13 cannot be kept.", "answer 2", "3 has no answer.", "answer 5 6",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("count", "ahead"), [(LARGE // 4, 1), (3, WINDOWS_AT_ONCE * LARGEST_WINDOW)], ids=["large", "small"])
+def test_what_is_large_becomes_an_answer_only_when_its_turn_comes(count, ahead):
+    """As a list, a large array would take eight times the memory, for all that waits for its turn."""
+
+    class Vectors(FakeTask):
+        decoded = 0
+
+        def reduce(self, outputs, encoded, *, part):
+            return np.zeros(count, np.float32)
+
+        def decode(self, parts, encoded):
+            self.decoded += 1
+            return parts[0].tolist()
+
+    task, most = Vectors(), 0
+    for taken, _ in enumerate(stream(iter([4] * 900), task, FakeEngine(token_budget=50))):
+        most = max(most, task.decoded - taken)
+    assert most <= ahead
+    assert ahead == 1 or most > 1
+
+
+def test_memory_holds_the_inputs_of_two_windows_however_many_there_are():
+    alive, most = weakref.WeakSet(), 0
+
+    class Text(list):
+        __hash__ = object.__hash__
+
+    def texts():
+        for _ in range(1500):
+            text = Text([4] * 100)  # 500 tokens
+            alive.add(text)
+            yield text
+
+    for _ in stream(texts(), FakeTask(), FakeEngine(token_budget=500)):
+        most = max(most, len(alive))
+    assert most <= (WINDOWS_AT_ONCE + 1) * FIRST_WINDOW  # a window ends after 33 such texts, or with the first it read

@@ -110,7 +110,8 @@ def _device(device_map: Any) -> Any:
 
 def _places(place: Mapping[str, Any], rest: dict[str, Any]) -> dict[str, Any]:
     """Where to look for the model. ``rest`` loses what says so."""
-    named = {name: rest.pop(name) for name in PLACES if name in rest}
-    named["token"] = _one(named.get("token"), rest.pop("use_auth_token", None), "use_auth_token", "token")
-    empty = (None, False)
-    return {name: named.get(name) if value in empty and named.get(name) is not None else value for name, value in place.items()}
+    named = {**place, **{name: rest.pop(name) for name in PLACES if rest.get(name) is not None and place[name] in (None, False)}}
+    named["token"] = _one(named["token"], rest.pop("use_auth_token", None), "use_auth_token", "token")
+    for name in PLACES:
+        rest.pop(name, None)
+    return named

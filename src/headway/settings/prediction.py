@@ -49,7 +49,7 @@ class PredictSettings(Config):
     """Where the torch engine runs: cpu, cuda, cuda:1 …"""
 
     batch_size: int | None = None
-    """Texts computed together at most; by default decided from their lengths."""
+    """Bounds the memory of a batch on a GPU, as that many of the longest texts; batches on the CPU are small anyway."""
 
     threads: int | None = None
     """Threads that compute; by default all cores that this process may use."""
