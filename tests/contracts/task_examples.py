@@ -41,6 +41,10 @@ EXAMPLES: dict[str, Examples] = {
         settings={"num_labels": 3, "id2label": {0: "contradiction", 1: "neutral", 2: "entailment"}},
     ),
     "text-ranking": Examples(settings={"num_labels": 1}),
+    "multiple-choice": Examples(
+        items=tuple({"prompt": text, "choices": list(WORDS[: 2 + place])} for place, text in enumerate(WORDS[:3])),
+        long={"prompt": LONG, "choices": [LONG, "boring"]},
+    ),
 }
 
 

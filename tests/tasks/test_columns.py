@@ -75,3 +75,9 @@ def test_cells_become_a_text_or_a_pair():
     assert TEXTS.item({"text": "a"}) == "a"
     assert TEXTS.item({"text": "a", "text_pair": "b"}) == {"text": "a", "text_pair": "b"}
     assert QUESTIONS.item({"question": "a", "context": "b"}) == {"question": "a", "context": "b"}
+
+
+def test_a_column_has_one_role():
+    form = TableForm(roles={"prompt": ("context", "question"), "question": ("question",)}, optional={"question"})
+    assert form.find(["question", "choices"]) == {"prompt": "question"}
+    assert form.find(["question", "context"]) == {"prompt": "context", "question": "question"}

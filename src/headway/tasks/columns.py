@@ -40,7 +40,7 @@ class TableForm:
     """An input from the cells by role, as the task reads it."""
 
     def find(self, names: Iterable[str], named: Mapping[str, str] | None = None, *, taken: Iterable[str] = ()) -> dict[str, str]:
-        """The column of each role. Those that the caller named win; ``taken`` ones are found for no role.
+        """The column of each role. Those that the caller named win; ``taken`` ones are found for no role, and none for two.
 
         A role that is missing, or a name that is no role or no column, is a ``DataError``. A first role named alone stands alone:
         optional ones are then not looked for.
@@ -53,7 +53,9 @@ class TableForm:
                 if all(name in free for name in usual):
                     return dict(zip(self.roles, usual, strict=True))
         first = next(iter(self.roles))
-        found = {role: named.get(role) or _first(usual, free) for role, usual in self.roles.items()}
+        found = dict[str, str | None]()
+        for role, usual in self.roles.items():
+            found[role] = named.get(role) or _first([name for name in usual if name not in found.values()], free)
         missing = [role for role, column in found.items() if column is None and role not in self.optional]
         if missing:
             raise DataError(
