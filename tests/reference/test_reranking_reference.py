@@ -1,0 +1,139 @@
+"""Reranking against sentence-transformers' ``CrossEncoder``: the same documents in the same order with the same scores."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import CrossEncoder
+
+import headway
+from headway.errors import TaskError
+from reference.hard_texts import HARD
+from reference.pair_models import FAMILIES, make_folder, make_minilm
+
+QUERY = "Which animals are in the film?"
+DOCUMENTS = [
+    "A film about two dogs and a cat.",
+    "boring",
+    "Zürich, the “old” Café – £4.50!",
+    "the dogs of the town " * 20,
+    "",
+    "Boring",
+]
+QUERIES = [QUERY, "cat", "", "what is there to be seen in the old town of Zürich " * 5]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def folder(request, tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("reranker"), request.param, num_labels=1)
+
+
+def both(folder, **options):
+    return headway.pipeline("reranking", folder, precision="fp32", **options), CrossEncoder(str(folder), device="cpu")
+
+
+def assert_same(ours, theirs, tolerance=1e-4):
+    """Equal but for the rounding of scores; documents whose scores are as good as equal may change places."""
+    assert len(ours) == len(theirs)
+    scores = [one["score"] for one in ours], [float(one["score"]) for one in theirs]
+    assert scores[0] == pytest.approx(scores[1], abs=tolerance)
+    by_place = [{one["corpus_id"]: {**one, "score": None} for one in ranked} for ranked in (ours, theirs)]
+    assert by_place[0] == by_place[1]
+    apart = all(high - low > 1e-6 for high, low in zip(scores[1], scores[1][1:], strict=False))
+    assert [one["corpus_id"] for one in ours] == [one["corpus_id"] for one in theirs] or not apart
+
+
+@pytest.mark.parametrize("options", [{}, {"return_documents": True}, {"top_k": 2, "return_documents": True}], ids=str)
+def test_rankings_are_those_of_sentence_transformers(folder, options):
+    ours, theirs = both(folder)
+    for query in QUERIES:
+        assert_same(ours(query, DOCUMENTS, **options), theirs.rank(query, DOCUMENTS, **options))
+    items = [{"query": query, "documents": DOCUMENTS} for query in QUERIES]
+    for ranked, query in zip(ours(items, **options), QUERIES, strict=True):
+        assert_same(ranked, theirs.rank(query, DOCUMENTS, **options))
+
+
+def test_scores_of_hard_texts_are_those_of_sentence_transformers(folder):
+    ours, theirs = both(folder)
+    ranked = ours(HARD[5], HARD, function_to_apply="none")
+    expected = theirs.predict([(HARD[5], text) for text in HARD], activation_fn=torch.nn.Identity(), batch_size=8)
+    found = {one["corpus_id"]: one["score"] for one in ranked}
+    assert [found[place] for place in range(len(HARD))] == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+def test_functions_named_by_the_caller_are_applied(folder):
+    for name, function in (("none", torch.nn.Identity()), ("sigmoid", torch.nn.Sigmoid())):
+        ours, theirs = both(folder, function_to_apply=name)
+        assert_same(ours(QUERY, DOCUMENTS), theirs.rank(QUERY, DOCUMENTS, activation_fn=function))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}}, id="config"),
+        pytest.param({"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}, id="old config"),
+        pytest.param({"sbert_ce_default_activation_function": None, "problem_type": "regression"}, id="regression"),
+    ],
+)
+def test_functions_named_by_the_configuration_are_applied(tmp_path, settings):
+    ours, theirs = both(make_folder(tmp_path, "bert", num_labels=1, **settings))
+    assert_same(ours(QUERY, DOCUMENTS), theirs.rank(QUERY, DOCUMENTS))
+
+
+def test_what_sentence_transformers_saves_is_read(tmp_path):
+    theirs = CrossEncoder(
+        str(make_folder(tmp_path / "first", "bert", num_labels=1)),
+        device="cpu",
+        max_length=19,
+        activation_fn=torch.nn.Identity(),
+        prompts={"ask": "which film is it? "},
+        default_prompt_name="ask",
+    )
+    theirs.save_pretrained(str(tmp_path / "saved"))
+    ours, theirs = both(tmp_path / "saved")
+    for query in QUERIES:
+        assert_same(ours(query, DOCUMENTS), theirs.rank(query, DOCUMENTS))
+        assert_same(ours(query, DOCUMENTS, prompt="so: "), theirs.rank(query, DOCUMENTS, prompt="so: "))
+        assert_same(ours(query, DOCUMENTS, prompt=""), theirs.rank(query, DOCUMENTS, prompt=""))
+        assert_same(ours(query, DOCUMENTS, prompt_name="ask"), theirs.rank(query, DOCUMENTS, prompt_name="ask"))
+
+
+def test_where_we_differ_on_purpose(tmp_path):
+    """Of several labels one can be named; a function that is not computed here is an error, not another function."""
+    names = {0: "no", 1: "perhaps", 2: "yes"}
+    folder = make_folder(tmp_path / "several", "bert", num_labels=3, id2label=names)
+    theirs = CrossEncoder(str(folder), device="cpu")
+    with pytest.raises(ValueError, match="only works for models with num_labels=1"):
+        theirs.rank(QUERY, DOCUMENTS)
+    with pytest.raises(TaskError, match="Name the label, label='yes'"):
+        headway.pipeline("reranking", folder)
+    found = {one["corpus_id"]: one["score"] for one in headway.pipeline("reranking", folder, label="yes")(QUERY, DOCUMENTS)}
+    shares = theirs.predict([(QUERY, document) for document in DOCUMENTS], apply_softmax=True)[:, 2]
+    assert [found[place] for place in range(len(DOCUMENTS))] == pytest.approx(shares.tolist(), abs=1e-4)
+    folder = make_folder(tmp_path / "own", "bert", num_labels=1, sbert_ce_default_activation_function="own.Function")
+    with pytest.raises(TaskError, match=r"name 'own\.Function' as what turns logits into scores"):
+        headway.pipeline("reranking", folder)
+
+
+@pytest.mark.data
+def test_real_questions_rank_real_sentences_as_by_sentence_transformers(data_folder, minilm_folder, tmp_path):
+    """Fifteen questions with the same 21 sentences of QNLI, the shorter ones of some."""
+    lines = (data_folder / "glue" / "qnli" / "validation.jsonl").read_text(encoding="utf-8").splitlines()[::101]
+    rows = sorted(map(json.loads, lines), key=lambda row: len(row["sentence"]))
+    documents, queries = [row["sentence"] for row in rows][:21], [row["question"] for row in rows][:15]
+    assert len(documents) * len(queries) == 315
+    ours, theirs = both(make_minilm(tmp_path, minilm_folder, num_labels=1))
+    expected = theirs.predict([(query, document) for query in queries for document in documents]).reshape(15, 21)
+    found = ours([{"query": query, "documents": documents} for query in queries], return_documents=True)
+    for ranked, scores in zip(found, expected, strict=True):
+        theirs_ranked = [{"corpus_id": int(place), "score": scores[place]} for place in np.argsort(-scores, kind="stable")]
+        assert_same(ranked, [{**one, "text": documents[one["corpus_id"]]} for one in theirs_ranked])
+    assert expected.std() > 0.05
