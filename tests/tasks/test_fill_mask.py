@@ -123,3 +123,85 @@ def test_fillings_become_rows_with_a_list_for_each_mask(tiny_tokenizer):
     assert ready.row([filling]) == {"fillings": [[filling]]}
     assert ready.row([[filling], [filling]]) == {"fillings": [[filling], [filling]]}
     assert [(column.name, column.depth) for column in ready.columns] == [("fillings", 2)]
+
+
+def filled(tokenizer, text, *, words, **options):
+    """The answer where each mask's likeliest word is given, for each window and mask of it in turn."""
+    ready = prepared(tokenizer, top_k=1, **options)
+    (encoded,) = ready.encode([text])
+    parts = []
+    for part, sequence in enumerate(encoded.sequences):
+        masks = list(sequence.ids).count(tokenizer.mask_token_id)
+        rows = np.stack([logits(tokenizer, 1, **{words[part][number]: 1.0})[0] for number in range(masks)])
+        parts.append(ready.reduce({"masked_logits": rows}, encoded, part=part))
+    return encoded, ready.decode(parts, encoded)
+
+
+def test_a_mask_far_behind_is_filled_from_a_window_and_shown_in_the_whole_text(tiny_tokenizer):
+    text = "film " * 30 + "[MASK]" + " dog" * 7
+    encoded, found = filled(tiny_tokenizer, text, words=[["good"]], overflow="window")
+    assert len(encoded.sequences) == 1  # of the five windows one is run
+    assert len(encoded.sequences[0]) == 11
+    assert [(one["token_str"], one["sequence"]) for one in found] == [("good", "film " * 30 + "good" + " dog" * 7)]
+
+
+def test_a_mask_in_several_windows_is_answered_where_it_has_most_context(tiny_tokenizer):
+    """Nine tokens of text a window, six of them shared: windows begin at tokens 0, 3, 6, 9 … of the text."""
+    for before, window in ((0, 0), (4, 0), (5, 0), (6, 3), (7, 3), (8, 3), (9, 6), (15, 12)):
+        text = "film " * before + "[MASK]" + " dog" * (29 - before)
+        encoded = prepared(tiny_tokenizer, overflow="window", stride=6).encode([text])[0]
+        whole = tiny_tokenizer.encode(text)[1:-1]
+        assert list(encoded.sequences[0].ids)[1:-1] == whole[window : window + 9], before
+
+
+def test_masks_of_different_windows_come_in_the_order_of_the_text(tiny_tokenizer):
+    text = "[MASK] " + "film " * 12 + "[MASK] [MASK] " + "dog " * 9 + "[MASK]"
+    encoded, found = filled(
+        tiny_tokenizer, text, words=[["good"], ["bad", "great"], ["awful"]], overflow="window", stride=0, count_dropped=True
+    )
+    assert [one[0]["token_str"] for one in found] == ["good", "bad", "great", "awful"]
+    assert found[1][0]["sequence"] == "[CLS] [MASK] " + "film " * 12 + "bad [MASK] " + "dog " * 9 + "[MASK] [SEP]"
+    assert len(encoded.sequences) == 3
+    assert encoded.dropped == 0
+
+
+def test_tokens_of_windows_without_masks_count_as_left_out(tiny_tokenizer):
+    text = "film " * 40 + "[MASK]"
+    assert prepared(tiny_tokenizer, overflow="window", stride=0, count_dropped=True).encode([text])[0].dropped == 36
+    assert prepared(tiny_tokenizer, overflow="window", stride=0).encode([text])[0].dropped == 0
+
+
+def test_windows_of_a_text_without_masks_say_so(tiny_tokenizer):
+    with pytest.raises(InputError, match=r"A text has no \[MASK\]"):
+        prepared(tiny_tokenizer, overflow="window").encode(["film " * 40])
+
+
+def test_scores_of_masks_alone_and_of_all_tokens_give_the_same(tiny_tokenizer):
+    ready = prepared(tiny_tokenizer, top_k=3)
+    (encoded,) = ready.encode(["a [MASK] film and [MASK]"])
+    scores = np.random.default_rng(0).normal(size=(len(encoded.sequences[0]), len(tiny_tokenizer)))
+    masks = np.asarray(encoded.sequences[0].ids) == tiny_tokenizer.mask_token_id
+    whole, narrow = (
+        ready.decode([ready.reduce(outputs, encoded, part=0)], encoded)
+        for outputs in ({"logits": scores}, {"masked_logits": scores[masks]})
+    )
+    assert whole == narrow
+
+
+def test_arguments_of_the_tokenizer_may_come_together(tiny_tokenizer):
+    assert TASK.choose({"tokenizer_kwargs": {"truncation": True, "max_length": 7}}) == TASK.choose({"max_length": 7})
+    assert TASK.choose({"tokenizer_kwargs": {"max_length": 7}, "max_length": 9}).max_length == 9
+    with pytest.raises(TaskError, match=r"tokenizer_kwargs is 3, but it holds arguments by name"):
+        TASK.choose({"tokenizer_kwargs": 3})
+
+
+def test_no_count_is_the_usual_one(tiny_tokenizer):
+    assert len(fill(tiny_tokenizer, "a [MASK]", scores={"good": 1.0}, top_k=None)) == 5
+
+
+def test_the_unknown_token_may_be_a_target_itself(tiny_tokenizer):
+    assert [one["token_str"] for one in fill(tiny_tokenizer, "a [MASK]", scores={"good": 1.0}, targets="[UNK]")] == ["[UNK]"]
+
+
+def test_only_masks_are_read(tiny_tokenizer):
+    assert TASK.only_token(tiny_tokenizer) == tiny_tokenizer.mask_token_id

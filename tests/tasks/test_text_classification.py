@@ -1,3 +1,5 @@
+from enum import Enum
+
 import numpy as np
 import pytest
 
@@ -227,3 +229,36 @@ def test_answers_become_rows(tiny_tokenizer):
     assert [column.name for column in one.columns] == ["label", "score"]
     assert all_of_them.row(answer) == {"labels": answer}
     assert [(column.name, column.depth) for column in all_of_them.columns] == [("labels", 1)]
+
+
+@pytest.mark.parametrize("name", ["Softmax", "SOFTMAX", Enum("Function", {"SOFTMAX": "softmax"}).SOFTMAX], ids=str)
+def test_a_function_may_be_in_capitals_or_an_enumerations(tiny_tokenizer, name):
+    assert answer(tiny_tokenizer, config={"problem_type": "regression"}, function_to_apply=name)[0]["score"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "labels"),
+    [
+        pytest.param({"return_all_scores": True}, ["bad", "good", "fine"], id="in the model's order"),
+        pytest.param({"return_all_scores": False}, ["good"], id="the best"),
+        pytest.param({"return_all_scores": True, "top_k": 2}, ["good", "fine"], id="top_k wins"),
+        pytest.param({"return_all_scores": None, "top_k": None}, ["good", "fine", "bad"], id="not said"),
+    ],
+)
+def test_all_scores_may_be_asked_for_in_the_old_way(tiny_tokenizer, options, labels):
+    assert [found["label"] for found in answer(tiny_tokenizer, **options)] == labels
+
+
+def test_windows_of_a_pair_hold_a_part_of_each_text_and_meet_all_of_both(tiny_tokenizer):
+    """Eight tokens of text in a window, four of each; one of them is shared: three windows of each text, so nine of both."""
+    first, second = "film " * 9, "dog " * 8
+    (encoded,) = prepared(tiny_tokenizer, overflow="window").encode([{"text": first, "text_pair": second}])
+    film, dog = (tiny_tokenizer.get_vocab()[word] for word in ("film", "dog"))
+    assert sorted(map(len, encoded.sequences)) == [8, 9, 9, 10, 10, 11, 11, 11, 11]
+    for window in encoded.sequences:
+        ids, types = list(window.ids), list(window.type_ids)
+        assert film in ids
+        assert dog in ids
+        assert [kind for token, kind in zip(ids, types, strict=True) if token == dog] == [1] * ids.count(dog)
+    (short,) = prepared(tiny_tokenizer, overflow="window").encode([{"text": "film", "text_pair": "dog"}])
+    assert short == prepared(tiny_tokenizer).encode([{"text": "film", "text_pair": "dog"}])[0]
