@@ -91,8 +91,15 @@ def _cell(value: Any) -> str:
 
 def _cells(cells: Mapping[str, Any]) -> str:
     """A reference for the screen; a single cell without its role."""
-    values = [value if isinstance(value, str) else json.dumps(value, default=str) for value in cells.values()]
-    return _short(", ".join(values))
+    return _short(", ".join(map(_reference, cells.values())))
+
+
+def _reference(value: Any) -> str:
+    """One cell: texts as they are, different answers to a question beside each other."""
+    value = value["text"] if isinstance(value, Mapping) and "text" in value else value
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return " | ".join(dict.fromkeys(value)) or "nothing"
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _short(text: str) -> str:

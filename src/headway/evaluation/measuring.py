@@ -1,7 +1,6 @@
 """``evaluate()``: a model's answers to labelled rows, measured as they come; of each only what its measure needs is kept."""
 
 import hashlib
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -53,9 +52,7 @@ def evaluate(
     given = isinstance(model, Pipeline)
     ready = model if given else pipeline(task or (known.task if known else None), model, **options)
     measure = prepare(ready, source, known, columns=columns or {}, labels=labels or {}, options=options if given else {})
-    started = time.perf_counter()
     done = run(ready, measure, limit=limit, worst=worst, progress=progress)
-    seconds = time.perf_counter() - started
     table_NK = measure.scorer.gather(done.observations)
     return Report(
         task=ready.task,
@@ -67,7 +64,7 @@ def evaluate(
         official=known.official if known else (),
         notes=measure.notes,
         settings=_settings(ready, measure) | {"confidence": confidence, "resamples": resamples, "seed": seed, "limit": limit},
-        **_found(done, seconds),
+        **_found(done),
     )
 
 
@@ -85,7 +82,7 @@ def prepare(
     evaluation = evaluation_of(task)
     names, source = source.columns()
     inputs, references = find_columns(task, evaluation, names, columns)
-    in_data = known.labels if known else source.label_names(references.get("label", ""))
+    in_data = known.labels if known else next(filter(None, map(source.label_names, references.values())), ())
     said = {str(key): str(value) for key, value in labels.items()}
     translate, notes = label_names(said, in_data, tuple(ready.config.id2label.values()))
     at_call = {**options, **evaluation.options}
@@ -125,13 +122,13 @@ def _check_counts(limit: int | None, worst: int) -> None:
             raise ConfigError(f"{name} is {value!r}, but it counts rows. Use a whole number from {least} on.")
 
 
-def _found(done: Run, seconds: float) -> dict[str, Any]:
+def _found(done: Run) -> dict[str, Any]:
     return {
         "rows": len(done.observations),
         "left_out": done.counts.left_out,
         "tokens": done.tokens,
         "worst": done.worst.sorted(),
-        "seconds": seconds,
+        "seconds": done.seconds,
     }
 
 

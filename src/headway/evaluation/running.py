@@ -1,6 +1,7 @@
 """Answers measured one by one. What grows with the rows is what the measure keeps of each; the worst mistakes stay few."""
 
 import heapq
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -59,6 +60,7 @@ class Run:
     counts: Counts = field(default_factory=Counts)
     observations: list[Any] = field(default_factory=list)
     tokens: int = 0
+    seconds: float = 0.0
 
     def add(self, answered: Answered, row: LabelledRow) -> None:
         """Observe one answer, and let go of it."""
@@ -84,10 +86,12 @@ def run(ready: Pipeline, measure: Measure, *, limit: int | None, worst: int, pro
     done = Run(measure.scorer, Worst(worst))
     waiting: deque[LabelledRow] = deque()
     items = _remembered(measure.reader.read(measure.source, done.counts, limit=limit), waiting)
+    started = time.perf_counter()
     with _bar(total, shown=progress) as step:
         for answered in ready.stream(items, **measure.options):
             done.add(answered, waiting.popleft())
             step()
+    done.seconds = time.perf_counter() - started
     if not done.observations:
         raise _nothing_measured(measure.source, done.counts)
     return done
