@@ -33,7 +33,8 @@ def test_every_optimiser_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(mode
     other = copy.deepcopy(model)
     optimizer = make_optimizer(model, arguments)
     step(model, optimizer, seed=1)
-    folder = save_state(tmp_path, model, optimizer, TrainerState(global_step=1), identity={}, limit=None)
+    folder = tmp_path / "checkpoint-1"
+    save_state(folder, model, optimizer, TrainerState(global_step=1), identity={}, limit=None)
     step(model, optimizer, seed=2)
     resumed = make_optimizer(other, arguments)
     load_state(folder, other, resumed, identity={})

@@ -105,23 +105,44 @@ class TrainingArguments(Config):
     bf16: bool | None = None
     """Whether matrix products run in bfloat16 over float32 weights. None: where the hardware gains from it."""
 
+    logging_strategy: When = "steps"
+    """When the figures since the last line go to the log."""
+
     logging_steps: int = 500
-    """Steps between lines of the log."""
+    """Steps between lines of the log with the strategy ``steps``."""
+
+    logging_first_step: bool = False
+    """Whether the first step has a line of its own."""
 
     eval_strategy: When = "no"
     """When the model is evaluated."""
 
+    eval_delay: float = 0
+    """Epochs, or steps with the strategy ``steps``, before which there is no evaluation."""
+
+    eval_on_start: bool = False
+    """Whether the model is evaluated before the first step too."""
+
     eval_steps: int | None = None
     """Steps between evaluations with the strategy ``steps``; None is ``logging_steps``."""
 
-    save_strategy: When = "steps"
-    """When a checkpoint is written from which training can go on."""
+    save_strategy: Literal["no", "steps", "epoch", "best"] = "steps"
+    """When a checkpoint is written from which training can go on; ``best`` is after each evaluation that was the best so far."""
 
     save_steps: int = 500
     """Steps between checkpoints with the strategy ``steps``."""
 
     save_total_limit: int | None = None
     """Checkpoints kept; older ones are removed after a new one is safely on disk."""
+
+    load_best_model_at_end: bool = False
+    """Whether the weights of the best evaluation are the result; its checkpoint is kept."""
+
+    metric_for_best_model: str | None = None
+    """The measure by which evaluations are compared; None is the loss."""
+
+    greater_is_better: bool | None = None
+    """Whether more of it is better; None: unless its name ends in ``loss``."""
 
     resume_from_checkpoint: bool | str | None = None
     """A checkpoint folder to go on from, or True for the newest in ``output_dir``."""
@@ -139,6 +160,7 @@ class TrainingArguments(Config):
                 raise ConfigError(
                     f"{name} is {getattr(self, name)!r}, which is not known here. Use {', '.join(get_args(known))}."
                 )
+        _check_strategies(self)
         if isinstance(self.class_weights, str) and self.class_weights != BALANCED:
             raise ConfigError(
                 f"class_weights is {self.class_weights!r}; it is {BALANCED!r}, or one number for each class in the order of the "
@@ -166,6 +188,25 @@ def _check_numbers(arguments: TrainingArguments) -> None:
         raise ConfigError(
             f"label_smoothing_factor is {arguments.label_smoothing_factor}, but it is a share of each target: from 0 to below 1. "
             "Use 0 for none."
+        )
+
+
+def _check_strategies(arguments: TrainingArguments) -> None:
+    evaluates = arguments.eval_strategy != "no"
+    if arguments.save_strategy == "best" and not evaluates:
+        raise ConfigError(
+            "save_strategy is 'best', but eval_strategy is 'no', so nothing says which weights are the best. Use "
+            "eval_strategy='epoch' or 'steps'."
+        )
+    if not arguments.load_best_model_at_end or arguments.save_strategy == "best":
+        return
+    every = (arguments.eval_steps or arguments.logging_steps, arguments.save_steps)
+    fits = arguments.eval_strategy == arguments.save_strategy and (arguments.eval_strategy != "steps" or every[1] % every[0] == 0)
+    if not evaluates or not fits:
+        raise ConfigError(
+            f"load_best_model_at_end needs a checkpoint of each evaluation, but eval_strategy is {arguments.eval_strategy!r} and "
+            f"save_strategy {arguments.save_strategy!r} (every {every[0]} and {every[1]} steps). Use the same for both, or "
+            "save_strategy='best'."
         )
 
 

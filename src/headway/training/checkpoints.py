@@ -25,38 +25,56 @@ STATE, OPTIMIZER = "trainer_state.json", "optimizer.safetensors"
 class TrainerState:
     """Where training stands.
 
-    Steps done, the epoch, batches of it that are done, the log so far, and loss and gradient norm of the steps that are
-    not in the log yet.
+    Steps done, epochs that are done, batches of the next that are done, the log so far, and loss and gradient norm of the steps
+    that are not in the log yet; the best value of the metric, and where the weights are that it was measured on;
+    whether a callback ended the training.
     """
 
     global_step: int = 0
-    epoch: int = 0
+    epochs_done: int = 0
     batch: int = 0
     log_history: list[dict[str, Any]] = field(default_factory=list)
     unlogged: list[list[float]] = field(default_factory=list)
+    best_metric: float | None = None
+    best_global_step: int | None = None
+    best_model_checkpoint: str | None = None
+    callbacks: list[dict[str, Any]] = field(default_factory=list)
+    stopped: bool = False
+    max_steps: int = 0
+    batches_of_epoch: int = 1
+
+    @property
+    def epoch(self) -> float:
+        """Epochs that are done, with the part of the one under way."""
+        return self.epochs_done + self.batch / self.batches_of_epoch
+
+
+def checkpoint_folder(output: str | Path, step: int) -> Path:
+    """Where the state after a step is kept."""
+    return Path(output) / f"checkpoint-{step}"
 
 
 def save_state(
-    output: Path,
+    folder: Path,
     model: EncoderModel,
     optimizer: torch.optim.Optimizer,
     state: TrainerState,
     *,
     identity: Mapping[str, Any],
     limit: int | None,
-) -> Path:
-    """Write ``checkpoint-N`` for the step N that is done; then remove the oldest beyond ``limit``."""
+) -> None:
+    """Write the checkpoint of the step that is done; then remove the oldest beyond ``limit``, but never the best."""
     from safetensors.torch import save_file
 
-    folder = output / f"checkpoint-{state.global_step}"
     with atomic_folder(folder) as draft:
         model.save_pretrained(draft)
         save_file(_optimizer_tensors(model, optimizer), draft / OPTIMIZER)
         values = asdict(state) | {"identity": dict(identity)}
         (draft / STATE).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    for old in states_in(output)[: -limit if limit else 0]:
-        shutil.rmtree(old, ignore_errors=True)
-    return folder
+    best = state.best_model_checkpoint
+    for old in states_in(folder.parent)[: -limit if limit else 0]:
+        if best is None or old.name != Path(best).name:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def load_state(
@@ -69,8 +87,6 @@ def load_state(
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from headway.checkpoints import load_checkpoint
-
     try:
         values = json.loads((folder / STATE).read_text(encoding="utf-8"))
         tensors = load_file(folder / OPTIMIZER)
@@ -79,13 +95,20 @@ def load_state(
             f"{folder} cannot be resumed from: {error}. Remove the folder to go on from an older one."
         ) from error
     _check_identity(folder, values.pop("identity"), identity)
-    weights = load_checkpoint(folder, head=model.head_name).weights
-    model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
+    load_weights(folder, model)
     _restore_optimizer(model, optimizer, tensors)
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors:
         torch.cuda.set_rng_state(tensors["random.cuda"])
     return TrainerState(**values)
+
+
+def load_weights(folder: Path, model: EncoderModel) -> None:
+    """Put the weights of a checkpoint into the model."""
+    from headway.checkpoints import load_checkpoint
+
+    weights = load_checkpoint(folder, head=model.head_name).weights
+    model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
 
 
 def newest_state(output: str | Path) -> Path | None:

@@ -3,22 +3,27 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 
+from headway.errors import CheckpointError
 from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
 from headway.training.batch import Batch, Count, LossSum, number_of_targets
-from headway.training.checkpoints import TrainerState, load_state, newest_state, save_state
+from headway.training.callbacks import Callbacks, TrainerControl, is_improvement, metric_name, metric_value
+from headway.training.checkpoints import TrainerState, checkpoint_folder, load_state, load_weights, newest_state, save_state
 from headway.training.memory import give_back_freed_memory, keep_freed_memory
 from headway.training.optimiser import make_optimizer, set_learning_rate
 from headway.training.reporting import Reporter
 from headway.training.schedules import learning_rate
 from headway.training.step import mixed_precision, train_step
+
+Moment: TypeAlias = Literal["steps", "epoch"]
+"""After a step, or at the end of an epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,44 +62,194 @@ DECISIVE = (
 """Settings that decide the weights, so that a run can be resumed only under the same ones."""
 
 
-def train(job: Job, arguments: TrainingArguments, reporter: Reporter) -> TrainOutput:
-    """Train to the end, from the checkpoint that the arguments name where there is one. The model is changed in place."""
+def train(
+    job: Job,
+    arguments: TrainingArguments,
+    reporter: Reporter,
+    callbacks: Callbacks | None = None,
+    *,
+    use: Callable[[TrainerState], None] = lambda state: None,
+) -> TrainOutput:
+    """Train to the end, from the checkpoint that the arguments name where there is one. The model is changed in place.
+
+    ``use`` gets the state that is kept up to date while training goes on.
+    """
     keep_freed_memory()
     torch.manual_seed(arguments.seed)
-    optimizer = make_optimizer(job.model, arguments)
+    run = _begun(job, arguments, reporter, callbacks or Callbacks([]))
+    state, began, first = run.state, time.monotonic(), run.state.global_step
+    use(state)
+    run.tell("train_begin")
+    if arguments.eval_on_start and not first:
+        run.evaluate()
+    for batches, begins_epoch, ends_epoch in run.steps():
+        if begins_epoch:
+            run.tell("epoch_begin")
+        run.step(batches)
+        if state.global_step % STEPS_BETWEEN_TRIMS == 0:
+            give_back_freed_memory()
+        run.after_step(ends_epoch=ends_epoch)
+    job.model.eval()
+    if arguments.load_best_model_at_end and state.best_global_step not in (None, state.global_step):
+        load_weights(run.best_folder(), job.model)
+    run.tell("train_end")
+    seconds, steps = time.monotonic() - began, float(state.global_step - first)
+    return TrainOutput(state.global_step, reporter.last_loss, {"train_runtime": seconds, "train_steps": steps})
+
+
+def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks: Callbacks) -> "Run":
     settings = arguments.to_dict()
+    optimizer = make_optimizer(job.model, arguments)
     identity = {name: settings[name] for name in DECISIVE} | dict(job.identity)
-    start = _resume_folder(arguments)
+    start, total = _resume_folder(arguments), total_steps(job, arguments)
+    learning_rate(0, total=total, arguments=arguments)  # what is wrong with the schedule is said before the first step
     state = TrainerState() if start is None else load_state(start, job.model, optimizer, identity=identity)
-    total = total_steps(job, arguments)
-    precision = mixed_precision(job.model.device, bf16=arguments.bf16)
+    state.max_steps, state.batches_of_epoch = total, max(1, len(job.order(state.epochs_done)))
+    callbacks.load_states(state.callbacks)
+    callbacks.control = TrainerControl()
     job.model.train()
     reporter.begin(state, total=total, resumed=start)
-    began, first = time.monotonic(), state.global_step
-    for batches, last_of_epoch in _steps(job, state, arguments.gradient_accumulation_steps, total):
-        rate = learning_rate(state.global_step, total=total, arguments=arguments)
-        set_learning_rate(optimizer, rate)
+    return Run(
+        job=job, arguments=arguments, reporter=reporter, callbacks=callbacks, optimizer=optimizer, identity=identity, state=state
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A training under way: the loop's steps, and what happens after each."""
+
+    job: Job
+    arguments: TrainingArguments
+    reporter: Reporter
+    callbacks: Callbacks
+    optimizer: torch.optim.Optimizer
+    identity: Mapping[str, Any]
+    state: TrainerState
+
+    def tell(self, event: str, **given: Any) -> None:
+        """Tell the callbacks of an event."""
+        self.callbacks.tell(event, self.arguments, self.state, model=self.job.model, optimizer=self.optimizer, **given)
+
+    def steps(self) -> Iterator[tuple[list[Batch], bool, bool]]:
+        """The batches of each step that is left, and whether the step begins and ends an epoch; until a callback stops it.
+
+        The state says where to start and is kept up to date.
+        """
+        state, size = self.state, self.arguments.gradient_accumulation_steps
+        while state.global_step < state.max_steps and not state.stopped:
+            order = self.job.order(state.epochs_done)
+            state.batches_of_epoch = max(1, len(order))
+            for start in range(state.batch, len(order), size):
+                if state.global_step >= state.max_steps or state.stopped or self.callbacks.control.should_epoch_stop:
+                    break
+                stop = min(start + size, len(order))
+                batches = [self.job.load(order[index], state.epochs_done, index) for index in range(start, stop)]
+                state.batch = stop
+                yield batches, start == 0, stop == len(order)
+            else:
+                state.epochs_done, state.batch = state.epochs_done + 1, 0
+            if self.callbacks.control.should_epoch_stop:
+                state.epochs_done, state.batch = state.epochs_done + 1, 0
+                self.callbacks.control.should_epoch_stop = False
+
+    def step(self, batches: Sequence[Batch]) -> None:
+        """One optimiser step at its rate."""
+        state, arguments, job = self.state, self.arguments, self.job
+        rate = learning_rate(state.global_step, total=state.max_steps, arguments=arguments)
+        set_learning_rate(self.optimizer, rate)
+        self.tell("step_begin")
         result = train_step(
             job.model,
             batches,
             loss_sum=job.loss_sum,
-            optimizer=optimizer,
-            precision=precision,
+            optimizer=self.optimizer,
+            precision=mixed_precision(job.model.device, bf16=arguments.bf16),
             max_grad_norm=arguments.max_grad_norm,
             count=job.count,
+            tell=self.tell,
         )
         state.global_step += 1
-        reporter.step(state, result, rate)
-        if state.global_step % STEPS_BETWEEN_TRIMS == 0:
-            give_back_freed_memory()
-        _milestones(
-            job, arguments, state, optimizer, reporter, identity, is_last=state.global_step == total, ends_epoch=last_of_epoch
-        )
-    job.model.eval()
-    seconds = time.monotonic() - began
-    return TrainOutput(
-        state.global_step, reporter.last_loss, {"train_runtime": seconds, "train_steps": float(state.global_step - first)}
-    )
+        self.reporter.step(state, result, rate)
+
+    def after_step(self, *, ends_epoch: bool) -> None:
+        """Log, evaluate and save, where the strategies or a callback want it, or where this was the last step."""
+        self.tell("step_end")
+        self._act("steps", ends_epoch=ends_epoch)
+        if ends_epoch:
+            self.tell("epoch_end")
+            self._act("epoch", ends_epoch=True)
+
+    def _act(self, moment: Moment, *, ends_epoch: bool) -> None:
+        state, arguments, control = self.state, self.arguments, self.callbacks.control
+        is_last = control.should_training_stop or state.global_step == state.max_steps
+        now = Now(moment, state.global_step, is_last, ends_epoch)
+        is_first = arguments.logging_first_step and now.step == 1 and moment == "steps"
+        if control.should_log or is_first or now.is_due(arguments.logging_strategy, arguments.logging_steps):
+            self.log()
+        every = arguments.eval_steps or arguments.logging_steps
+        if control.should_evaluate or (now.is_due(arguments.eval_strategy, every) and self._is_past_delay()):
+            self.evaluate()
+        state.stopped = self.callbacks.control.should_training_stop
+        now = replace(now, is_last=is_last or state.stopped)
+        if self.callbacks.control.should_save or self._is_best() or now.is_due(arguments.save_strategy, arguments.save_steps):
+            self.save()
+
+    def log(self) -> None:
+        """The figures since the last line."""
+        self.callbacks.control.should_log = False
+        self.reporter.log_training(self.state)
+        self._tell_of_log()
+
+    def evaluate(self) -> None:
+        """Scores on the held-out data, where there is any; and whether they are the best so far."""
+        self.callbacks.control.should_evaluate = False
+        if self.job.evaluate is None:
+            return
+        scores, state = evaluate(self.job), self.state
+        self.reporter.log(state, scores)
+        self._tell_of_log()
+        self.tell("evaluate", metrics=scores)
+        compares = self.arguments.load_best_model_at_end or self.arguments.metric_for_best_model is not None
+        if compares or self.arguments.save_strategy == "best" or metric_name(self.arguments) in scores:
+            value = metric_value(scores, self.arguments)
+            if is_improvement(value, state.best_metric, self.arguments):
+                state.best_metric, state.best_global_step = value, state.global_step
+
+    def save(self) -> None:
+        """A checkpoint of this step."""
+        state, arguments = self.state, self.arguments
+        self.callbacks.control.should_save = False
+        state.callbacks = self.callbacks.states()
+        folder = checkpoint_folder(arguments.output_dir, state.global_step)
+        if state.best_global_step == state.global_step:
+            state.best_model_checkpoint = str(folder)
+        save_state(folder, self.job.model, self.optimizer, state, identity=self.identity, limit=arguments.save_total_limit)
+        self.tell("save")
+
+    def best_folder(self) -> Path:
+        """Where the best weights are."""
+        best = self.state.best_model_checkpoint
+        folder = None if best is None else Path(self.arguments.output_dir) / Path(best).name
+        if folder is None or not folder.is_dir():
+            raise CheckpointError(
+                f"The weights of the best evaluation (step {self.state.best_global_step}) were not kept, so they cannot be "
+                f"loaded at the end. Keep the checkpoints in {self.arguments.output_dir} until training has ended."
+            )
+        return folder
+
+    def _is_best(self) -> bool:
+        """Whether the strategy wants these weights, as the best so far, and has them not yet."""
+        state, folder = self.state, checkpoint_folder(self.arguments.output_dir, self.state.global_step)
+        is_best = state.best_global_step == state.global_step and state.best_model_checkpoint != str(folder)
+        return self.arguments.save_strategy == "best" and is_best
+
+    def _is_past_delay(self) -> bool:
+        done = self.state.global_step if self.arguments.eval_strategy == "steps" else self.state.epoch
+        return done >= self.arguments.eval_delay
+
+    def _tell_of_log(self) -> None:
+        if self.state.log_history:
+            self.tell("log", logs=self.state.log_history[-1])
 
 
 def total_steps(job: Job, arguments: TrainingArguments) -> int:
@@ -114,44 +269,6 @@ def _resume_folder(arguments: TrainingArguments) -> Path | None:
             return Path(folder)
 
 
-def _steps(job: Job, state: TrainerState, accumulation: int, total: int) -> Iterator[tuple[list[Batch], bool]]:
-    """The batches of each step that is left, and whether the step ends an epoch.
-
-    ``state`` says where to start and is kept up to date.
-    """
-    while state.global_step < total:
-        order = job.order(state.epoch)
-        for start in range(state.batch, len(order), accumulation):
-            if state.global_step >= total:
-                return
-            stop = min(start + accumulation, len(order))
-            batches = [job.load(order[index], state.epoch, index) for index in range(start, stop)]
-            state.batch = stop
-            yield batches, stop == len(order)
-        state.epoch, state.batch = state.epoch + 1, 0
-
-
-def _milestones(
-    job: Job,
-    arguments: TrainingArguments,
-    state: TrainerState,
-    optimizer: torch.optim.Optimizer,
-    reporter: Reporter,
-    identity: Mapping[str, Any],
-    *,
-    is_last: bool,
-    ends_epoch: bool,
-) -> None:
-    if is_last or state.global_step % arguments.logging_steps == 0:
-        reporter.log_training(state)
-    if job.evaluate is not None and is_due(
-        arguments.eval_strategy, state.global_step, arguments.eval_steps or arguments.logging_steps, is_last, ends_epoch
-    ):
-        reporter.log(state, evaluate(job))
-    if is_due(arguments.save_strategy, state.global_step, arguments.save_steps, is_last, ends_epoch):
-        save_state(Path(arguments.output_dir), job.model, optimizer, state, identity=identity, limit=arguments.save_total_limit)
-
-
 def evaluate(job: Job) -> dict[str, float]:
     """The job's scores with dropout off; the model is left as it was, torch's random state too."""
     assert job.evaluate is not None
@@ -163,8 +280,23 @@ def evaluate(job: Job) -> dict[str, float]:
     return scores
 
 
-def is_due(strategy: str, step: int, every: int, is_last: bool, ends_epoch: bool) -> bool:
-    """Whether a strategy wants its action after this step; what happens at steps or epochs also happens at the very end."""
-    if strategy == "no":
-        return False
-    return is_last or (ends_epoch if strategy == "epoch" else step % every == 0)
+@dataclass(frozen=True)
+class Now:
+    """After a step, or at the end of an epoch; and whether training ends here."""
+
+    moment: Moment
+    step: int
+    is_last: bool
+    ends_epoch: bool
+
+    def is_due(self, strategy: str, every: int) -> bool:
+        """Whether a strategy wants its action now; what happens at steps or epochs also happens at the very end."""
+        match strategy:
+            case "no":
+                return False
+            case "epoch":
+                return self.moment == "epoch" or (self.is_last and not self.ends_epoch)
+            case "best":
+                return self.moment == "steps" and self.is_last
+            case _:
+                return self.moment == "steps" and (self.is_last or self.step % every == 0)

@@ -10,6 +10,9 @@ import torch
 from headway.neural.model import EncoderModel
 from headway.training.batch import Batch, Count, LossSum, number_of_targets
 
+Tell: TypeAlias = Callable[[str], None]
+"""Tells whoever wants to know that something has happened."""
+
 Precision: TypeAlias = Callable[[], AbstractContextManager[object]]
 
 
@@ -31,21 +34,26 @@ def train_step(
     precision: Precision,
     max_grad_norm: float,
     count: Count = number_of_targets,
+    tell: Tell = lambda event: None,
 ) -> StepResult:
     """Accumulate the batches' gradients and take one step.
 
     The loss is summed over targets and divided by those of the whole step, as ``count`` counts them, so the weights are the same
-    however the texts are divided.
+    however the texts are divided. ``tell`` is called with ``substep_end``, ``pre_optimizer_step`` and ``optimizer_step``.
     """
     targets = sum(map(count, batches)) or 1.0
     total = torch.zeros((), device=model.device)
-    for batch in batches:
+    for number, batch in enumerate(batches, 1):
         with precision():
             loss = loss_sum(model, batch) / targets
         loss.backward()
         total += loss.detach()
+        if number < len(batches):
+            tell("substep_end")
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm or torch.inf)
+    tell("pre_optimizer_step")
     optimizer.step()
+    tell("optimizer_step")
     optimizer.zero_grad(set_to_none=True)
     return StepResult(float(total), float(norm), sum(batch.tokens for batch in batches))
 

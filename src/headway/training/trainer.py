@@ -17,6 +17,8 @@ from headway.tasks import task as find_task
 from headway.tasks.task import Task
 from headway.text import Tokenizer, check_tokenizer, with_note
 from headway.training.batch import Batch, Count, LossSum, number_of_targets, text_logits, text_loss, token_logits, token_loss
+from headway.training.callbacks import Callbacks, TrainerControl, made
+from headway.training.checkpoints import TrainerState
 from headway.training.class_loss import class_loss, class_weights
 from headway.training.loop import Job, TrainOutput, evaluate, train
 from headway.training.order import shuffled_batches
@@ -54,6 +56,7 @@ class Trainer:
     data sets. Rows are tokenised
     (``input_ids`` and ``labels``), or hold a text and a label column when ``processing_class`` (or ``tokenizer``) is given.
     Nothing is padded.
+    ``callbacks`` are told of events and may steer (``headway.training.callbacks``).
     ``compute_metrics`` gets an ``EvalPrediction`` and returns scores by name; without it the task's own metrics are used.
     """
 
@@ -68,6 +71,7 @@ class Trainer:
         *,
         tokenizer: Tokenizer | None = None,
         compute_metrics: Callable[[EvalPrediction], Mapping[str, float]] | None = None,
+        callbacks: Sequence[Any] = (),
         task: str = "text-classification",
         progress: bool = True,
     ) -> None:
@@ -87,7 +91,10 @@ class Trainer:
         self.eval_dataset = eval_dataset
         self.compute_metrics = compute_metrics
         self.task: Task = find_task(task)
+        self.callbacks = Callbacks(callbacks)
+        self.state = TrainerState()
         self.reporter = Reporter(self.args.output_dir, progress=progress)
+        self._tell("init_end")
 
     def train(self, resume_from_checkpoint: bool | str | None = None) -> TrainOutput:
         """Train to the end. ``resume_from_checkpoint`` as in the arguments; given here it wins."""
@@ -96,24 +103,51 @@ class Trainer:
             arguments = replace(arguments, resume_from_checkpoint=resume_from_checkpoint)
         if self.processing_class is not None:
             self.model.config = with_note(self.model.config, self.processing_class)
-        return train(self._job(), arguments, self.reporter)
+        return train(self._job(), arguments, self.reporter, self.callbacks, use=self._use)
+
+    def add_callback(self, callback: Any) -> None:
+        """Let a callback, or one made of this class, be told of events too."""
+        self.callbacks.all.append(made(callback))
+
+    def pop_callback(self, callback: Any) -> Any:
+        """Take a callback, or the first of this class, out, and return it; None where there is none."""
+        found = self.callbacks.find(callback)
+        if found is not None:
+            self.callbacks.all.remove(found)
+        return found
+
+    def remove_callback(self, callback: Any) -> None:
+        """Take a callback, or the first of this class, out."""
+        self.pop_callback(callback)
+
+    @property
+    def control(self) -> TrainerControl:
+        """What callbacks want to happen next."""
+        return self.callbacks.control
+
+    def _use(self, state: TrainerState) -> None:
+        self.state = state
+
+    def _tell(self, event: str, **given: Any) -> None:
+        self.callbacks.tell(event, self.args, self.state, model=self.model, processing_class=self.processing_class, **given)
 
     def evaluate(self, eval_dataset: Any = None) -> dict[str, float]:
         """Loss and metrics on the data given, or on ``eval_dataset``; names begin with ``eval_``."""
         rows = self._rows(self.eval_dataset if eval_dataset is None else eval_dataset, "eval_dataset")
-        return evaluate(replace(self._empty_job(), evaluate=lambda: self._scores(rows, "eval_")))
+        scores = evaluate(replace(self._empty_job(), evaluate=lambda: self._scores(rows, "eval_")))
+        self._tell("evaluate", metrics=scores)
+        return scores
 
     def predict(self, test_dataset: Any) -> PredictionOutput:
         """Logits of all rows in order, and metrics (names begin with ``test_``) where the rows have labels."""
         rows = self._rows(test_dataset, "test_dataset", labelled=False)
         self.model.eval()
         logits = self._logits(rows)
-        if any(row.target is None for row in rows):
-            return PredictionOutput(logits, None, {})
-        targets = np.array([row.target for row in rows])
-        return PredictionOutput(
-            logits, targets, {f"test_{name}": value for name, value in self._metrics(logits, targets).items()}
-        )
+        targets = None if any(row.target is None for row in rows) else np.array([row.target for row in rows])
+        found = {} if targets is None else self._metrics(logits, targets)
+        metrics = {f"test_{name}": value for name, value in found.items()}
+        self._tell("predict", metrics=metrics)
+        return PredictionOutput(logits, targets, metrics)
 
     def save_model(self, output_dir: str | Path | None = None) -> None:
         """Write the model, and the tokenizer where there is one, to a folder that ``pipeline`` and transformers load."""
@@ -224,4 +258,5 @@ class Trainer:
                 logits = self.model.classify(self.model.encode(batch.packed), batch.packed)
                 for index, row in zip(indices, batch.packed.unsorted(logits).float().cpu().numpy(), strict=True):
                     found[index] = row
+                self._tell("prediction_step")
         return np.stack(found)
