@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from headway import evaluate, pipeline
 from headway.core.batching import TokenSequence
-from headway.errors import ConfigError, InputError, TaskError
+from headway.errors import ConfigError, DataError, InputError, TaskError
 from headway.families import family
 from headway.tasks import Call, Encoded, ModelFacts, task
 from headway.tasks.zero_shot_classification import Memory, read_call
@@ -274,3 +275,36 @@ def test_answers_become_rows(tiny_tokenizer):
     assert [(column.name, column.depth) for column in ready.columns] == [("labels", 1)]
     assert best.row({"sequence": "dog", "labels": ["good"], "scores": [0.75]}) == records[0]
     assert [column.name for column in best.columns] == ["label", "score"]
+
+
+def scorer(**options):
+    return TASK.evaluation.prepare(None, TASK.choose({"candidate_labels": LABELS, **options}))
+
+
+def test_answers_are_measured_against_the_candidate_labels():
+    answer = {"sequence": "dog", "labels": ["bad", "good", "boring"], "scores": [0.5, 0.3, 0.2]}
+    for label in ("bad", "BAD", 1):
+        assert scorer().observe(answer, {"label": label}) == (1, 1, 0.5)
+    assert scorer().observe(answer, {"label": "boring"}) == (2, 1, 0.5)
+    assert list(scorer(multi_label=True).observe(answer, {"label": ["good", "boring"]})) == [1, 0, 1]
+    with pytest.raises(DataError, match=r"The label 'sad' is none of the model's: good, bad, boring"):
+        scorer().observe(answer, {"label": "sad"})
+    with pytest.raises(TaskError, match="There are no candidate labels"):
+        scorer(candidate_labels=None)
+
+
+@pytest.mark.parametrize(("label", "expected"), [(None, True), ("", True), (-1, True), ("-1", True), (0, False), ([], False)])
+def test_rows_without_a_label_are_left_out(label, expected):
+    assert TASK.evaluation.is_withheld({"label": label}, None) is expected
+
+
+def test_rows_are_measured_from_end_to_end(model_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path))
+    pipe = pipeline("zero-shot-classification", model_folder("sequence-classification", num_labels=3, id2label=NLI))
+    rows = [
+        {"text": text, "label": label} for text, label in (("a dog", 0), ("the film", "bad"), ("boring !", "Boring"), ("x", -1))
+    ]
+    report = evaluate(pipe, rows, candidate_labels=LABELS, resamples=0)
+    best = [answer["labels"][0] for answer in pipe([row["text"] for row in rows[:3]], LABELS)]
+    assert report.scores["accuracy"] == np.mean([label == found for label, found in zip(LABELS, best, strict=True)])
+    assert (report.rows, report.left_out) == (3, 1)

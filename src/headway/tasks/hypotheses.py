@@ -28,7 +28,7 @@ def read_labels(labels: Any) -> tuple[str, ...]:
             f"The candidate label {wrong[0]!r} is a {type(wrong[0]).__name__}, but labels are words. Write it as a text."
         )
     if not len(labels):
-        raise _none()
+        raise no_labels()
     return tuple(labels)
 
 
@@ -69,7 +69,7 @@ class Hypotheses:
     def of(cls, labels: Sequence[str], template: str, pairing: "Pairing") -> Self:
         """The hypotheses of some labels."""
         if not labels:
-            raise _none()
+            raise no_labels()
         found = [tuple(ids) for ids in pairing.ids([template.format(label) for label in labels])]
         distinct = list(dict.fromkeys(found))
         _, longest = max(zip(map(len, found), labels, strict=True), key=lambda one: one[0])
@@ -98,7 +98,8 @@ class Hypotheses:
         return [(window, hypothesis) for window in windows for hypothesis in self.ids]
 
 
-def _none() -> TaskError:
+def no_labels() -> TaskError:
+    """The error of a call, or a measure, without labels."""
     return TaskError(
         "There are no candidate labels, so there is nothing to choose from. Name them: candidate_labels=['sports', 'politics']."
     )

@@ -16,8 +16,9 @@ from headway.tasks.columns import TableForm
 from headway.tasks.cross_encoder import CrossEncoder, read_cross_encoder
 from headway.tasks.limits import check_lengths, token_limit, window_stride
 from headway.tasks.ranking_inputs import read_call, read_ranking
+from headway.tasks.ranking_scorer import RELEVANCE, RankingScorer
 from headway.tasks.table import Column
-from headway.tasks.task import Call, Encoded, ModelFacts, Outputs, Task, TaskOptions, check_count
+from headway.tasks.task import Call, Encoded, Evaluation, ModelFacts, Outputs, Task, TaskOptions, check_count
 from headway.tasks.text_classification import ACTIVATIONS, JOINS, Activation, default_activation
 
 if TYPE_CHECKING:
@@ -213,4 +214,5 @@ TASK = Task(
     read_call=read_call,
     table=TableForm(roles={"query": QUERIES, "documents": DOCUMENTS}),
     translate=translate,
+    evaluation=Evaluation(table=RELEVANCE, prepare=lambda facts, options: RankingScorer(), options={"top_k": None}),
 )

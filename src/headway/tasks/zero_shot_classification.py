@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from headway.tasks.calls import one_input
-from headway.tasks.columns import SINGLE_TEXTS
+from headway.tasks.classification_scorer import LabelScorer, LabelsScorer
+from headway.tasks.columns import SINGLE_TEXTS, label_table
 from headway.tasks.entailment import Verdicts, verdicts_of
-from headway.tasks.hypotheses import Hypotheses, check_template, read_labels
+from headway.tasks.hypotheses import Hypotheses, check_template, no_labels, read_labels
 from headway.tasks.inputs import read_text
+from headway.tasks.labels import is_nothing, label_text
 from headway.tasks.limits import check_lengths, token_limit
 from headway.tasks.numbers import softmax
+from headway.tasks.references import WITHHELD
 from headway.tasks.table import LABEL, Column
-from headway.tasks.task import Call, Encoded, ModelFacts, Outputs, Task, TaskOptions, check_count
+from headway.tasks.task import Call, Encoded, Evaluation, ModelFacts, Outputs, Scorer, Task, TaskOptions, check_count
 from headway.tasks.text_classification import JOINS
 
 if TYPE_CHECKING:
@@ -151,6 +154,25 @@ def translate(values: Mapping[str, Any]) -> dict[str, Any]:
     return given if old is None else {**given, "multi_label": old}
 
 
+def prepare_scorer(facts: ModelFacts, options: ZeroShotOptions) -> Scorer:
+    """The measure of one label a text, or of several, among the candidate labels."""
+    labels = tuple(dict.fromkeys(read_labels(options.candidate_labels)))
+    if not labels:
+        raise no_labels()
+    return LabelsScorer(labels, read=scores_by_name) if options.multi_label else LabelScorer(labels, read=scores_by_name)
+
+
+def scores_by_name(answer: Any) -> dict[str, float]:
+    """The score of each label of an answer."""
+    return dict(zip(answer["labels"], answer["scores"], strict=True))
+
+
+def is_withheld(cells: Mapping[str, Any], facts: ModelFacts) -> bool:
+    """Whether a row does not tell its label."""
+    value = cells["label"]
+    return is_nothing(value) or (isinstance(value, str | int | float) and label_text(value) in WITHHELD)
+
+
 TASK = Task(
     name="zero-shot-classification",
     summary="labels that the call names, for a text",
@@ -160,4 +182,5 @@ TASK = Task(
     read_call=read_call,
     table=SINGLE_TEXTS,
     translate=translate,
+    evaluation=Evaluation(table=label_table(), prepare=prepare_scorer, options={"top_k": None}, is_withheld=is_withheld),
 )
