@@ -17,7 +17,7 @@ from headway.evaluation.running import Measure, Run, run
 from headway.inference import Pipeline, pipeline
 from headway.tasks import Evaluation, Scorer, Task, task_names
 from headway.tasks import task as find_task
-from headway.tasks.classification_scorer import LabelScorer
+from headway.tasks.classification_scorer import LabelScorer, LabelsScorer
 from headway.tasks.references import label_place
 
 
@@ -83,11 +83,12 @@ def prepare(
     names, source = source.columns()
     inputs, references = find_columns(task, evaluation, names, columns)
     in_data = known.labels if known else next(filter(None, map(source.label_names, references.values())), ())
-    said = {str(key): str(value) for key, value in labels.items()}
-    translate, notes = label_names(said, in_data, tuple(ready.config.id2label.values()))
     at_call = {**options, **evaluation.options}
     chosen = ready.choose(**{name: value for name, value in at_call.items() if name != "batch_size"})
     scorer = evaluation.prepare(ready.facts, chosen)
+    said = {str(key): str(value) for key, value in labels.items()}
+    known_names = scorer.labels if isinstance(scorer, LabelScorer | LabelsScorer) else tuple(ready.config.id2label.values())
+    translate, notes = label_names(said, in_data, known_names)
     if known and len(known.labels) == 2 and isinstance(scorer, LabelScorer):
         scorer = _with_positive(scorer, translate(1))
     return Measure(

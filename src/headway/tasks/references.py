@@ -2,7 +2,9 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from headway.errors import DataError
@@ -17,7 +19,7 @@ GENERIC = re.compile(r"LABEL_\d+")
 
 def folded(name: str) -> str:
     """A label's name without what people write one way or the other: ``Not_Duplicate`` is ``not duplicate``."""
-    return re.sub(r"[\s_-]+", " ", name.casefold()).strip() or name
+    return re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", name.casefold()).strip()
 
 
 def are_generic(labels: Iterable[str]) -> bool:
@@ -31,19 +33,25 @@ def label_place(value: Any, labels: Sequence[str]) -> int:
     By name; else by name whatever its case, if that is one label alone; else, where it is a number and the names are none, by
     that number.
     """
-    name = label_text(value)
-    if name in labels:
-        return labels.index(name)
-    alike = [place for place, label in enumerate(labels) if folded(label) == folded(name)]
-    if name and len(alike) == 1:
-        return alike[0]
-    if isinstance(value, bool):
-        name = str(int(value))
-    if re.fullmatch(r"[0-9]{1,9}", name) and int(name) < len(labels) and not any(map(str.isdecimal, labels)):
-        return int(name)
+    name, known = label_text(value), _spellings(tuple(labels))
+    said = (name, folded(name), str(int(value)) if isinstance(value, bool) else name)
+    for spelled, places in zip(said, known, strict=True):
+        if spelled in places:
+            return places[spelled]
     raise DataError(
         f"The label {value!r} is none of the model's: {', '.join(labels)}. Say which of them each of the data's labels is: "
         f"--labels {name or 'data'}={labels[0] if labels else 'model'} …, or labels={{…}} in Python."
+    )
+
+
+@lru_cache(maxsize=16)
+def _spellings(labels: tuple[str, ...]) -> tuple[dict[str, int], ...]:
+    """The places of the labels by their names, by names that are alike but for their spelling, and by number."""
+    alike = Counter(map(folded, labels))
+    return (
+        {label: place for place, label in reversed(list(enumerate(labels)))},
+        {folded(label): place for place, label in enumerate(labels) if alike[folded(label)] == 1},
+        {} if any(map(str.isdecimal, labels)) else {str(place): place for place in range(len(labels))},
     )
 
 
