@@ -13,7 +13,7 @@ from headway.inference.engine import Engine
 from headway.inference.inputs import read_inputs
 from headway.inference.loading import load_engine
 from headway.inference.memory import engine_in_memory
-from headway.inference.schedule import Answered, stream
+from headway.inference.schedule import Answered, Place, places, stream
 from headway.tasks import Call, ModelFacts, Prepared, Task, TaskOptions, task_names, task_of, token_limit
 from headway.tasks import task as find_task
 
@@ -47,7 +47,7 @@ class Pipeline:
         self.facts = ModelFacts(tokenizer=tokenizer, config=engine.config, folder=folder)
         self._batch_size = checked_batch_size(batch_size)
         self._options = options
-        self._prepared = self._prepare({})
+        self.prepared = self._prepare({})
 
     def __call__(self, *arguments: Any, batch_size: int | None = None, **named: Any) -> Any:
         """The answer to one input, a list of answers to many, or a generator of answers to a generator.
@@ -56,7 +56,7 @@ class Pipeline:
         and ``context=`` … Options win over those given to the pipeline.
         """
         inputs, options = self._task.read_call(arguments, without_effect(named))
-        prepared = self._prepare(options) if options else self._prepared
+        prepared = self._prepare(options) if options else self.prepared
         at_call = frozenset(options)
         given = at_call | frozenset(self._options)
         kind, items = read_inputs(inputs)
@@ -72,7 +72,11 @@ class Pipeline:
         Answers come while later items are still read, so that a stream of any length takes the memory of a few batches.
         """
         chosen = without_effect(options)
-        return self._stream(read_inputs(items)[1], self._prepare(chosen) if chosen else self._prepared, batch_size)
+        return self._stream(read_inputs(items)[1], self._prepare(chosen) if chosen else self.prepared, batch_size)
+
+    def places(self, items: Iterable[Any]) -> Iterator[Place]:
+        """Each item's answer or the error that it met, in order: for those who go on after an error."""
+        return places(items, self.prepared, self.engine, most_tokens=self._most_tokens(None))
 
     def choose(self, **options: Any) -> TaskOptions:
         """The task's options of a call that gives these."""
@@ -87,9 +91,11 @@ class Pipeline:
     def _stream(
         self, items: Iterable[Any], prepared: Prepared, batch_size: int | None, *, numbered: bool = True
     ) -> Iterator[Answered]:
+        return stream(items, prepared, self.engine, most_tokens=self._most_tokens(batch_size), numbered=numbered)
+
+    def _most_tokens(self, batch_size: int | None) -> int | None:
         texts = self._batch_size if batch_size is None else checked_batch_size(batch_size)
-        most_tokens = None if texts is None else texts * token_limit(self.tokenizer, self.config)
-        return stream(items, prepared, self.engine, most_tokens=most_tokens, numbered=numbered)
+        return None if texts is None else texts * token_limit(self.tokenizer, self.config)
 
 
 def pipeline(

@@ -1,0 +1,74 @@
+"""``predict_files``: the tables in files answered by a model, and written as one table."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from headway.bulk.inputs import FileInput, Input
+from headway.bulk.job import Job, run_job
+from headway.bulk.progress import Progress
+from headway.bulk.tally import Summary
+from headway.core.extras import require_arrow
+from headway.errors import ConfigError, DataError
+from headway.inference import Pipeline, pipeline
+from headway.tables import find_sources, form_named, writer_of
+
+
+def predict_files(
+    inputs: str | Path | Iterable[str | Path],
+    output: str | Path,
+    *,
+    task: str | None = None,
+    model: Any = None,
+    columns: Mapping[str, str] | None = None,
+    keep: Iterable[str] | None = None,
+    form: str | None = None,
+    strict: bool = False,
+    restart: bool = False,
+    progress: bool = False,
+    **arguments: Any,
+) -> Summary:
+    """Answer every row of some tables and write them, with the answers beside, as Parquet, CSV or JSON Lines.
+
+    ``inputs`` are paths, patterns such as ``"reviews/*.csv"``, or URIs of object stores, read in this order as one table; ``"-"``
+    is standard input. The ending of ``output`` decides its form. ``columns`` names the columns that hold what the task reads, by
+    role (``{"text": "body"}``); ``keep`` the columns of the input that the output has too, by default all. ``form`` says what
+    the inputs are where their names do not. ``arguments`` are those of ``pipeline``, the task's options among them.
+
+    A row that cannot be answered has the reason in its column ``error``; ``strict`` raises a ``DataError`` instead. A call that
+    was killed goes on where it was when it is made again; what it needs for that lies in ``OUTPUT.parts`` until the output is
+    written. ``restart`` begins anew.
+    """
+    require_arrow("Predicting tables")
+    writer_of(str(output))
+    files = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    if not files:
+        raise DataError("No inputs are named, so there is nothing to answer. Name one or more files.")
+    if form is not None:
+        form_named(form)
+    found = [FileInput(source) for word in files for source in find_sources(str(word), form=form)]
+    if sum(source.once for source in found) > 1:
+        raise ConfigError("Standard input is named twice, but it can be read only once. Name it once.")
+    pipe = pipeline(task, model, **arguments)
+    job = job_of(found, output, pipe, columns=columns, keep=keep, strict=strict)
+    return run_job(job, restart=restart, progress=Progress(shown=progress))
+
+
+def job_of(
+    inputs: Iterable[Input],
+    output: str | Path,
+    pipe: Pipeline,
+    *,
+    columns: Mapping[str, str] | None = None,
+    keep: Iterable[str] | None = None,
+    strict: bool = False,
+) -> Job:
+    """The job that answers these inputs."""
+    return Job(
+        inputs=tuple(inputs),
+        output=Path(output),
+        pipeline=pipe,
+        named=dict(columns or {}),
+        keep=None if keep is None else tuple(keep),
+        strict=strict,
+    )

@@ -1,0 +1,150 @@
+"""A job from its first row to the table that it writes."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headway.bulk.answering import AnsweredPiece, answer, pipeline_identity
+from headway.bulk.assembling import assemble
+from headway.bulk.columns import answer_columns, answer_rows, answered_batch, arrow_type
+from headway.bulk.inputs import Input, Piece, Reading
+from headway.bulk.parts import Parts, parts_of
+from headway.bulk.progress import Progress
+from headway.bulk.tally import Summary, Tally
+from headway.bulk.threads import Behind, ahead
+from headway.errors import DataError
+from headway.inference import Pipeline
+from headway.tasks import Column
+from headway.tasks import task as find_task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PART_SECONDS = 5.0
+PART_ROWS = 1 << 17
+PART_BYTES = 32 << 20
+"""A part is written when it is so old or so large: what a killed job loses, and what a job holds in memory."""
+
+AnswerPieces = Callable[[Iterable[Piece]], Iterable[AnsweredPiece]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Tables that a pipeline answers, and how."""
+
+    inputs: Sequence[Input]
+    output: Path
+    pipeline: Pipeline
+    named: Mapping[str, str]
+    """The columns that were named, by role."""
+    keep: tuple[str, ...] | None = None
+    """The columns of the input that the output keeps; all where it is None."""
+    strict: bool = False
+
+    @property
+    def reading(self) -> Reading:
+        """The rows, and which columns the task reads."""
+        return Reading(self.inputs, find_task(self.pipeline.task).table, self.named)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What the output has beside the columns of the input."""
+        return answer_columns(self.pipeline.prepared, count_dropped=self.pipeline.choose().count_dropped)
+
+    @property
+    def once(self) -> bool:
+        """Whether the inputs cannot be read again, so that nobody can go on with the job."""
+        return any(source.once for source in self.inputs)
+
+    def identity(self) -> dict[str, Any]:
+        """What makes it this job: whoever goes on with it must have the same."""
+        return {
+            "inputs": [source.identity() for source in self.inputs],
+            "columns": dict(self.named),
+            "keep": self.keep if self.keep is None else list(self.keep),
+            **pipeline_identity(self.pipeline),
+        }
+
+
+def run_job(
+    job: Job, *, restart: bool = False, progress: Progress | None = None, answer_pieces: AnswerPieces | None = None
+) -> Summary:
+    """Do the job, or what is left of it, and write its output.
+
+    ``answer_pieces`` answers the pieces, in order, in another way than in this process.
+    """
+    began = time.monotonic()
+    with _parts(job, restart=restart) as parts:
+        total = Tally.from_dict(parts.state())
+        before, tokens_before = total.rows, total.tokens
+        if job.strict and total.errors:
+            raise DataError(
+                f"{total.errors:,} rows that are done already could not be answered, which --strict does not allow. Look at them "
+                "without it, or begin anew with --restart."
+            )
+        if not parts.complete:
+            _answer_rest(job, parts, total, progress or Progress(shown=False), answer_pieces or in_this_process(job))
+            parts.finish()
+        assemble(parts, _answer_schema(job.columns))
+        parts.remove()
+    return Summary(total, before=before, tokens_before=tokens_before, seconds=time.monotonic() - began)
+
+
+def in_this_process(job: Job) -> AnswerPieces:
+    """Answers by the job's pipeline."""
+    return lambda pieces: answer(pieces, job.pipeline, strict=job.strict)
+
+
+def _parts(job: Job, *, restart: bool) -> AbstractContextManager[Parts]:
+    return parts_of(job.output, job.identity(), restart=restart or job.once)
+
+
+def _answer_rest(job: Job, parts: Parts, total: Tally, progress: Progress, answer_pieces: AnswerPieces) -> None:
+    """Answer the rows that no part holds, while one thread reads ahead and one writes behind."""
+    job.reading.check(total.place, job.keep or ())
+    growing = _Growing(job, parts, total)
+    writing = Behind(growing.add)
+    try:
+        for answered in answer_pieces(ahead(job.reading.pieces(total.place))):
+            writing.put(answered)
+            progress.update(total.rows, answered.piece.fraction)
+    finally:
+        progress.close()
+        writing.close()
+        growing.flush()
+
+
+class _Growing:
+    """The part that is being made: rows gather until they are worth a file."""
+
+    def __init__(self, job: Job, parts: Parts, total: Tally) -> None:
+        self.prepared, self.columns, self.keep = job.pipeline.prepared, job.columns, job.keep
+        self.parts, self.total = parts, total
+        self.batches: list[pa.RecordBatch] = []
+        self.first, self.size, self.since = total.rows, 0, time.monotonic()
+
+    def add(self, answered: AnsweredPiece) -> None:
+        """Put a piece behind the others."""
+        rows = answer_rows(answered, self.prepared)
+        batch = answered_batch(answered, rows, self.columns, keep=self.keep)
+        self.batches.append(batch)
+        self.size += batch.nbytes
+        self.total.add(answered, rows)
+        old = time.monotonic() - self.since > PART_SECONDS
+        if old or self.size > PART_BYTES or self.total.rows - self.first > PART_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the part, if it has rows."""
+        if self.batches:
+            self.parts.append(self.batches, self.total.to_dict(), first=self.first)
+        self.batches, self.first, self.size, self.since = [], self.total.rows, 0, time.monotonic()
+
+
+def _answer_schema(columns: Sequence[Column]) -> "pa.Schema":
+    import pyarrow as pa
+
+    return pa.schema([(column.name, arrow_type(column)) for column in columns])
