@@ -31,8 +31,8 @@ LIMIT = 41
 """Tokens that the tiny models read."""
 
 
-def make_folder(folder: Path, family: str, *, seed: int = 3, **settings: Any) -> Path:
-    """Where transformers saved a classifier and its tokenizer; ``settings`` are the configuration's labels."""
+def make_folder(folder: Path, family: str, *, head: str = "SequenceClassification", seed: int = 3, **settings: Any) -> Path:
+    """Where transformers saved a model, usually a classifier, and its tokenizer; ``settings`` are the configuration's labels."""
     import torch
     import transformers
 
@@ -40,7 +40,7 @@ def make_folder(folder: Path, family: str, *, seed: int = 3, **settings: Any) ->
     settings = _with_label2id(settings)
     tokenizer = make_tokenizer(family)
     config = getattr(transformers, f"{name}Config")(**sizes | {"vocab_size": len(tokenizer)} | settings)
-    model = getattr(transformers, f"{name}ForSequenceClassification")(config)
+    model = getattr(transformers, f"{name}For{head}")(config)
     shapes = {weight: tuple(values.shape) for weight, values in model.named_parameters()}
     with torch.no_grad():
         for weight, values in make_random_weights(shapes, seed).items():
@@ -50,20 +50,21 @@ def make_folder(folder: Path, family: str, *, seed: int = 3, **settings: Any) ->
     return folder
 
 
-def make_minilm(folder: Path, minilm: Path, *, seed: int = 5, **settings: Any) -> Path:
-    """The real all-MiniLM-L6-v2 with a random head, large enough that scores differ."""
+def make_minilm(folder: Path, minilm: Path, *, head: str = "SequenceClassification", seed: int = 5, **settings: Any) -> Path:
+    """The real all-MiniLM-L6-v2 with a random head, large enough that scores differ; a masked LM's has its token table."""
     import torch
     import transformers
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(minilm, model_max_length=512)
     settings = _with_label2id(settings)
     transformers.logging.set_verbosity_error()  # that the head is new is what is wanted
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(minilm, **settings)
+    model = getattr(transformers, f"AutoModelFor{head}").from_pretrained(minilm, **settings)
     transformers.logging.set_verbosity_warning()
     torch.manual_seed(seed)
     with torch.no_grad():
-        model.classifier.weight.normal_(0, 0.7)
-        model.classifier.bias.normal_(0, 0.3)
+        last = model.classifier if hasattr(model, "classifier") else model.cls.predictions.transform.dense
+        last.weight.normal_(0, 0.7)
+        last.bias.normal_(0, 0.3)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -5,6 +5,7 @@ import pytest
 import transformers
 
 import headway
+from reference.comparing import assert_same
 
 TEXTS = ["this movie was great fun !", "boring", "the film is not very good , we hate it ; really", "", "Zürich und die Märkte"]
 PAIRS = [
@@ -38,23 +39,6 @@ def both(model_folder):
         return made[key]
 
     return make
-
-
-def assert_same(ours, theirs, tolerance=1e-4):
-    """Equal but for rounding: same nesting, keys, order, words."""
-    assert type(ours) is type(theirs)
-    if isinstance(ours, list):
-        assert len(ours) == len(theirs)
-        for our, their in zip(ours, theirs, strict=True):
-            assert_same(our, their, tolerance)
-    elif isinstance(ours, dict):
-        assert ours.keys() == theirs.keys()
-        for name in ours:
-            assert_same(ours[name], theirs[name], tolerance)
-    elif isinstance(ours, float):
-        assert ours == pytest.approx(theirs, abs=tolerance)
-    else:
-        assert ours == theirs
 
 
 @pytest.mark.parametrize("engine", ENGINES)
