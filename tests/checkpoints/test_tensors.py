@@ -255,10 +255,12 @@ def test_bytes_that_were_copied_leave_memory_and_come_back_when_asked_for(tmp_pa
 @pytest.mark.parametrize("freeze", [False, True])
 def test_arrays_of_other_origin_are_copied(tmp_path, stored, freeze):
     np.arange(3, dtype=np.float32).tofile(tmp_path / "plain")
+    part, wide = new_array(4), new_array(4, np.float64)
+    part[:], wide[:] = 2, 3
     others = [
         np.ones(3, np.float32),
-        new_array(4)[1:],
-        new_array(4, np.float64),
+        part[1:],
+        wide,
         np.arange(5.0),
         np.memmap(tmp_path / "plain", np.float32, mode="r"),
     ]
