@@ -11,6 +11,7 @@ import headway
 from headway import pipeline
 from headway.errors import ConfigError, DataError, TaskError
 from headway.evaluation import evaluate
+from headway.evaluation.labelling import LabelNames
 from headway.evaluation.rows import Reader, data_of
 from headway.evaluation.running import Measure, run
 from headway.families import family
@@ -149,6 +150,25 @@ def test_a_model_without_names_is_measured_by_numbers_and_a_note_says_so(model_f
     assert "taken to stand in the data's order: negative, positive" in report.notes[0]
 
 
+def test_numbers_that_nothing_names_are_taken_in_the_models_order_which_is_said(ready, answers):
+    numbers = [["NEGATIVE", "POSITIVE"].index(answer) for answer in answers]
+    report = evaluate(ready, rows_of(numbers))
+    assert report.scores["accuracy"] == 1.0
+    assert report.notes[0].startswith(
+        "The data's labels are numbers, taken in the model's order: 0 is NEGATIVE, 1 is POSITIVE. If"
+    )
+    for named in ({"labels": {0: "NEGATIVE", 1: "POSITIVE"}}, {"glue": "sst2"}):
+        assert evaluate(ready, rows_of(numbers), **named).notes == ()
+    assert evaluate(ready, rows_of(answers)).notes == ()
+
+
+@pytest.mark.train
+def test_a_model_in_memory_is_measured_with_its_tokenizer(model_folder, tiny_tokenizer):
+    model = headway.AutoModelForSequenceClassification.from_pretrained(model_folder("sequence-classification", num_labels=2))
+    report = evaluate(model, rows_of([0] * 7), task="text-classification", tokenizer=tiny_tokenizer)
+    assert (report.model, report.rows, report.settings["engine"]) == ("a model in memory", 7, "TorchEngine")
+
+
 def test_numbers_are_measured_by_correlation(model_folder):
     ready = pipeline(None, model_folder("sequence-classification", seed=9, num_labels=1, problem_type="regression"))
     scores = [found["score"] for found in ready(TEXTS)]
@@ -233,7 +253,7 @@ def test_answers_are_let_go_as_soon_as_they_are_measured():
 
     classification = task("text-classification")
     facts = ModelFacts(tokenizer=None, config=family("bert").config(id2label={0: "a", 1: "b"}))
-    reader = Reader(classification, classification.evaluation, facts, {"text": "text"}, {"label": "label"}, lambda value: value)
+    reader = Reader(classification, classification.evaluation, facts, {"text": "text"}, {"label": "label"}, LabelNames())
     rows = ({"text": "good", "label": "a"} for _ in range(2_003))
     measure = Measure(scorer=LabelScorer(("a", "b")), reader=reader, source=data_of(rows), options={}, chosen={})
     done = run(SimpleNamespace(stream=stream), measure, limit=None, worst=3)

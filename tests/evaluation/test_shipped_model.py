@@ -7,6 +7,7 @@ import pytest
 
 from headway.evaluation import GLUE, evaluate
 from headway.evaluation.glue import find_rows
+from headway.evaluation.labelling import LabelNames
 from headway.evaluation.rows import Counts, Reader, data_of, find_columns
 from headway.families import family
 from headway.tasks import ModelFacts, task
@@ -35,5 +36,5 @@ def test_columns_and_labels_of_every_set_are_found(data_folder, name):
     assert references == {"label": "label"}
     assert len(inputs) == (1 if name in ("cola", "sst2") else 2)
     counts = Counts()
-    rows = list(Reader(found, found.evaluation, facts, inputs, references, lambda value: value).read(data, counts, limit=None))
+    rows = list(Reader(found, found.evaluation, facts, inputs, references, LabelNames()).read(data, counts, limit=None))
     assert len(rows) == counts.rows > 50

@@ -40,8 +40,8 @@ def test_metrics_of_training_equal_those_of_scikit_learn(labels, seed):
 @pytest.mark.parametrize(("labels", "seed"), [(2, 0), (5, 1), (7, 2), (23, 3)])
 def test_measures_of_one_label_equal_scikit_learns(labels, seed):
     generator = np.random.default_rng(seed)
-    scores = generator.dirichlet(np.full(labels, 0.4), size=97)
-    targets, names = generator.integers(0, max(2, labels - 1), 97), names_of(labels)
+    scores = np.pad(generator.dirichlet(np.full(labels, 0.4), size=97), ((0, 0), (0, labels > 2)))
+    targets, names = generator.integers(0, max(2, labels - 1), 97), names_of(scores.shape[1])  # the last never occurs
     predicted = scores.argmax(-1)
     scorer = LabelScorer(names)
     found = scorer.scores(measured(scorer, [answer(row, names) for row in scores], [names[place] for place in targets]))
@@ -74,6 +74,8 @@ def test_calibration_error_of_three_texts_by_hand():
     # two bins of ten: (0.9, 1] with a gap of |0.5 - 0.945|, twice, and (0.4, 0.5] with one of 0.5
     assert calibration_error(confidence, right, bins=10) == pytest.approx((2 * 0.445 + 0.5) / 3)
     assert calibration_error(np.array([0.0, 1.0]), np.array([False, True])) == 0
+    # neighbouring bins, one too sure and one not sure enough, do not make up for each other
+    assert calibration_error(np.array([0.95, 0.85]), np.array([True, False]), bins=10) == pytest.approx((0.05 + 0.85) / 2)
 
 
 @pytest.mark.parametrize("labels", [2, 5])

@@ -1,11 +1,14 @@
 """What the labels of a data set are called by the model that is measured on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from headway.tasks.labels import label_text
 from headway.tasks.references import are_generic
+
+SHOWN = 8
+"""Labels that a note names."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,18 @@ class LabelNames:
             name = self.names[int(text)]
             return self.given.get(name, name)
         return value
+
+    def taken_by_number(self, seen: Iterable[str], labels: Sequence[str]) -> tuple[str, ...]:
+        """What has to be said where numbers without names met labels with names, and so were taken in the model's order."""
+        numbers = sorted({label for label in seen if label.isdecimal()} - {*self.given, *labels}, key=int)
+        if self.names or not numbers or are_generic(labels):
+            return ()
+        order = ", ".join(f"{number} is {labels[int(number)]}" for number in numbers[:SHOWN] if int(number) < len(labels))
+        more = " …" if len(numbers) > SHOWN else ""
+        return (
+            f"The data's labels are numbers, taken in the model's order: {order}{more}. If they mean something else, say which "
+            "is which with --labels, or labels= in Python.",
+        )
 
 
 def label_names(given: Mapping[str, str], names: Sequence[str], labels: Sequence[str]) -> tuple[LabelNames, tuple[str, ...]]:

@@ -56,13 +56,13 @@ def evaluate(
     table_NK = measure.scorer.gather(done.observations)
     return Report(
         task=ready.task,
-        model=str(ready.facts.folder or "a model in memory") if given or model is None else str(model),
+        model=str(model) if isinstance(model, str | Path) else str(ready.facts.folder or "a model in memory"),
         data=source.name if glue is None else f"GLUE {glue}, {source.name}",
         scores=measure.scorer.scores(table_NK),
         intervals=bootstrap.intervals(table_NK, measure.scorer.scores, confidence=confidence, resamples=resamples, seed=seed),
         details=tuple(measure.scorer.details(table_NK)),
         official=known.official if known else (),
-        notes=measure.notes,
+        notes=(*measure.notes, *measure.reader.translate.taken_by_number(done.counts.labels, measure.labels)),
         settings=_settings(ready, measure) | {"confidence": confidence, "resamples": resamples, "seed": seed, "limit": limit},
         **_found(done),
     )
@@ -87,8 +87,8 @@ def prepare(
     chosen = ready.choose(**{name: value for name, value in at_call.items() if name != "batch_size"})
     scorer = evaluation.prepare(ready.facts, chosen)
     said = {str(key): str(value) for key, value in labels.items()}
-    known_names = scorer.labels if isinstance(scorer, LabelScorer | LabelsScorer) else tuple(ready.config.id2label.values())
-    translate, notes = label_names(said, in_data, known_names)
+    own = scorer.labels if isinstance(scorer, LabelScorer | LabelsScorer) else ()
+    translate, notes = label_names(said, in_data, own or tuple(ready.config.id2label.values()))
     if known and len(known.labels) == 2 and isinstance(scorer, LabelScorer):
         scorer = _with_positive(scorer, translate(1))
     return Measure(
@@ -97,6 +97,7 @@ def prepare(
         source=source,
         options=at_call,
         chosen=chosen.to_dict(),
+        labels=own,
         notes=notes,
     )
 

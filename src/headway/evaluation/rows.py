@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from headway.errors import DataError
+from headway.evaluation.labelling import LabelNames
 from headway.tasks import Evaluation, ModelFacts, Task
 from headway.tasks.labels import is_nothing
 
@@ -108,7 +109,7 @@ class Reader:
     facts: ModelFacts
     inputs: Mapping[str, str]
     references: Mapping[str, str]
-    translate: Callable[[Any], Any]
+    translate: LabelNames
 
     def read(self, data: Data, counts: Counts, *, limit: int | None) -> Iterator[LabelledRow]:
         """The rows with a reference, counted; one that cannot be read is a ``DataError`` with its number."""

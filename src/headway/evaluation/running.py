@@ -27,6 +27,8 @@ class Measure:
     """The options of the pipeline's call."""
     chosen: Mapping[str, Any]
     """All options of the task."""
+    labels: tuple[str, ...] = ()
+    """The labels that answers have, where the measure is one of labels."""
     notes: tuple[str, ...] = ()
     """What was taken for granted."""
 
