@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -167,6 +169,10 @@ def test_tokens_left_out_are_those_that_no_label_is_read_with(tiny_tokenizer):
 )
 def test_labels_come_as_a_list_or_as_text(tiny_tokenizer, labels, expected):
     assert list(prepared(tiny_tokenizer, labels=labels).labels) == expected
+    assert json.loads(json.dumps(TASK.choose({"candidate_labels": labels}).to_dict()))["candidate_labels"] in (
+        [*expected],
+        "good, bad,, not very good ,",
+    )
 
 
 @pytest.mark.parametrize(

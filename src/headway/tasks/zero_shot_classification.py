@@ -148,8 +148,10 @@ def read_call(arguments: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any
 
 
 def translate(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Options under their names of today: ``multi_label`` was ``multi_class`` once."""
+    """Options under their names of today, ``multi_label`` was ``multi_class`` once, and labels of any collection as a tuple."""
     given = {name: value for name, value in values.items() if name != "multi_class"}
+    if not isinstance(given.get("candidate_labels"), str | None):
+        given["candidate_labels"] = read_labels(given["candidate_labels"])
     old = values.get("multi_class")
     return given if old is None else {**given, "multi_label": old}
 
