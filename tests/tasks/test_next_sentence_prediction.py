@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,7 +27,7 @@ def ready(model_folder, _cache):
 def test_the_first_score_is_that_of_a_text_that_follows(ready):
     logits = {"logits": np.array([0, np.log(3)], np.float32)}
     encoded = Encoded((TokenSequence([1]),))
-    prepared = ready._prepared
+    prepared = task("next-sentence-prediction").prepare(ready.facts, task("next-sentence-prediction").choose({}))
     answer = prepared.decode([prepared.reduce(logits, encoded, part=0)], encoded)
     assert answer == [{"label": "NotNext", "score": pytest.approx(0.75)}]
 
@@ -52,9 +54,12 @@ def test_the_model_says_its_task(model_folder):
     assert pipeline(model=model_folder("next-sentence")).task == "next-sentence-prediction"
 
 
-def test_a_pre_trained_checkpoint_has_the_head_too(model_folder):
-    """BERT's own checkpoints hold both heads; the other one's weights are left alone."""
+@pytest.mark.parametrize("said", ["BertForPreTraining", "BertForMaskedLM"])
+def test_a_pre_trained_checkpoint_has_the_head_too(model_folder, said):
+    """BERT's own checkpoints hold both heads, whichever they name; the other one's weights are left alone."""
     folder = model_folder("pretraining", seed=5)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": [said]}))
     found = pipeline("next-sentence-prediction", folder)("a film", "we saw it", top_k=None)
     assert {one["label"] for one in found} == set(NAMES)
     with pytest.raises(WeightError, match=r"cls\.seq_relationship|trained for another head"):

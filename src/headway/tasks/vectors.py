@@ -117,12 +117,11 @@ def prepare_embedder(facts: ModelFacts, options: VectorOptions) -> Embedder:
 
 
 def translate(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of transformers' pipeline and of sentence-transformers' ``encode`` under the names that they have here.
+    """Options of sentence-transformers' ``encode`` under the names that they have here.
 
     ``normalize_embeddings=False`` leaves vectors as the folder makes them there, so it is no choice here.
     """
-    given = {name: value for name, value in values.items() if name not in ("tokenize_kwargs", "normalize_embeddings")}
-    given = {**(values.get("tokenize_kwargs") or {}), **given}
+    given = {name: value for name, value in values.items() if name != "normalize_embeddings"}
     return {**given, "normalize": True} if values.get("normalize_embeddings") else given
 
 
