@@ -12,8 +12,8 @@ from headway import pipeline
 from headway.errors import ConfigError, DataError, TaskError
 from headway.evaluation import evaluate
 from headway.evaluation.labelling import LabelNames
-from headway.evaluation.rows import Reader, data_of
-from headway.evaluation.running import Measure, run
+from headway.evaluation.rows import LabelledRow, Reader, data_of
+from headway.evaluation.running import Measure, Worst, run
 from headway.families import family
 from headway.inference.schedule import Answered
 from headway.tasks import ModelFacts, task
@@ -62,6 +62,13 @@ def test_answers_are_measured_against_the_references(ready, answers):
     assert sum(row[4] for row in by_label.rows) == 7
     assert {name: sum(row[1:]) for name, *row in ((row[0], *row) for row in confusion.rows)}
     assert sum(confusion.rows[place][place + 1] for place in range(len(confusion.rows))) == 5
+
+
+def test_progress_is_shown_on_request(ready, answers, capsys):
+    evaluate(ready, rows_of(answers), resamples=3)
+    assert capsys.readouterr().err == ""
+    evaluate(ready, rows_of(answers), resamples=3, progress=True)
+    assert "Evaluating: 100%" in capsys.readouterr().err
 
 
 def test_a_generator_is_measured_as_its_list_is(ready, answers):
@@ -232,6 +239,14 @@ def test_a_number_of_rows_that_is_none_is_refused(ready, name, value):
         ConfigError, match=rf"{name} is .*, but it counts rows\. Use a whole number from {1 if name == 'limit' else 0}"
     ):
         evaluate(ready, rows_of([0] * 7), **{name: value})
+
+
+def test_of_equally_bad_mistakes_the_first_stay_and_stand_first():
+    worst, scorer = Worst(2), LabelScorer(("a", "b"))
+    for number, score in enumerate((0.7, 0.9, 0.9, 0.9, 0.8), 1):
+        answer = [{"label": "b", "score": score}, {"label": "a", "score": 1 - score}]
+        worst.offer(LabelledRow(number, "text", {"label": "a"}), answer, scorer)
+    assert [mistake.row for mistake in worst.sorted()] == [2, 3]
 
 
 class Answer(list):

@@ -1,6 +1,6 @@
 """How far a measure might lie from what it would be on other rows of the same kind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -14,6 +14,7 @@ def intervals(
     confidence: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
+    progress: bool = False,
 ) -> dict[str, tuple[float, float]]:
     """Between which values each measure lies in all but the lowest and highest of the resamples, by the measure's name.
 
@@ -23,7 +24,7 @@ def intervals(
     check(confidence=confidence, resamples=resamples)
     generator, rows = np.random.default_rng(seed), len(table_NK)
     drawn: dict[str, list[float]] = {}
-    for _ in range(resamples):
+    for _ in _under_bar(range(resamples), shown=progress):
         for name, value in scores(table_NK[generator.integers(0, rows, rows)]).items():
             drawn.setdefault(name, []).append(value)
     outside = (1 - confidence) / 2
@@ -39,6 +40,16 @@ def check(*, confidence: float, resamples: int) -> None:
         )
     if resamples < 0:
         raise ConfigError(f"resamples is {resamples}, but it counts resamples. Use 1000, or 0 for no intervals.")
+
+
+def _under_bar(resamples: Iterable[int], *, shown: bool) -> Iterable[int]:
+    """A progress bar where it takes longer than a moment, as it does with very many rows."""
+    if not shown:
+        return resamples
+    from tqdm import tqdm
+
+    bar: Iterable[int] = tqdm(resamples, desc="Resampling", delay=2)
+    return bar
 
 
 def _between(values: list[float], outside: float) -> tuple[float, float]:

@@ -59,7 +59,9 @@ def evaluate(
         model=str(model) if isinstance(model, str | Path) else str(ready.facts.folder or "a model in memory"),
         data=source.name if glue is None else f"GLUE {glue}, {source.name}",
         scores=measure.scorer.scores(table_NK),
-        intervals=bootstrap.intervals(table_NK, measure.scorer.scores, confidence=confidence, resamples=resamples, seed=seed),
+        intervals=bootstrap.intervals(
+            table_NK, measure.scorer.scores, confidence=confidence, resamples=resamples, seed=seed, progress=progress
+        ),
         details=tuple(measure.scorer.details(table_NK)),
         official=known.official if known else (),
         notes=(*measure.notes, *measure.reader.translate.taken_by_number(done.counts.labels, measure.labels)),
