@@ -205,3 +205,8 @@ def test_the_unknown_token_may_be_a_target_itself(tiny_tokenizer):
 
 def test_only_masks_are_read(tiny_tokenizer):
     assert TASK.only_token(tiny_tokenizer) == tiny_tokenizer.mask_token_id
+
+
+def test_a_target_that_no_utf8_can_hold_is_no_word(tiny_tokenizer):
+    with pytest.warns(UserWarning, match=r"The target '.*' has no token"), pytest.raises(TaskError, match="None of the targets"):
+        prepared(tiny_tokenizer, targets="\ud800")

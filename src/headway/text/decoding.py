@@ -7,6 +7,7 @@ from typing import Any
 from tokenizers import Tokenizer as Backend
 
 from headway.errors import InputError
+from headway.text.inputs import without_surrogates
 from headway.text.state import State
 
 SPACED = (" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're")
@@ -89,5 +90,5 @@ def _is_known(index: int, backend: Backend, size: int) -> bool:
 
 
 def _id_of(token: str, state: State) -> int | None:
-    found: int | None = state.backend.token_to_id(token)
+    found: int | None = state.backend.token_to_id(without_surrogates(token))
     return state.backend.token_to_id(state.traits.special_tokens.get("unk_token", "")) if found is None else found
