@@ -63,7 +63,7 @@ def ready(model_folder, _cache):
         ),
         pytest.param({"goal": "g", "sol1": "a", "sol2": "b"}, "g", ["a", "b"], ["a", "b"], id="PIQA"),
         pytest.param(
-            {"prompt": "p", "choice0": "a", "choice1": None, "choice2": "c"},
+            {"prompt": "p", "choice0": "a", "choice1": None, "choice2": "c", "choice3": ""},
             "p",
             ["a", "c"],
             ["a", "c"],

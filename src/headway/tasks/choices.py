@@ -91,7 +91,7 @@ def _choices(cells: Mapping[str, Any]) -> tuple[tuple[str, ...] | None, tuple[st
     if isinstance(found, Mapping) and "text" in found:
         names, found = found.get("label"), found["text"]
     if found is None:
-        found = [cells[role] for role in NUMBERED if cells.get(role) is not None]
+        found = [cells[role] for role in NUMBERED if cells.get(role) not in (None, "")]
     elif isinstance(found, str) or not isinstance(found, Sequence):
         raise InputError(f"The choices are a {type(found).__name__}, but they are a list of texts. Write choices=['…', '…'].")
     if not found:
