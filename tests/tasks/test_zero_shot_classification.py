@@ -96,6 +96,11 @@ def test_only_the_text_is_cut_for_each_label_as_far_as_that_needs(tiny_tokenizer
     assert second == "[CLS] " + "the dog " * 4 + "the [SEP] a not very good film [SEP]"
 
 
+def test_the_text_is_cut_even_where_the_sentence_is_the_longer(tiny_tokenizer):
+    (found,) = prepared(tiny_tokenizer, labels=["very " * 9]).encode(["a dog and a cat"])  # 14 beside special tokens
+    assert words(tiny_tokenizer, found) == ["[CLS] a dog and [SEP] a " + "very " * 9 + "film [SEP]"]
+
+
 def test_a_long_text_is_read_in_the_same_windows_for_all_labels(tiny_tokenizer):
     ready = prepared(tiny_tokenizer, labels=["good", "not very good"], overflow="window", stride=2)
     (found,) = ready.encode(["a b c d e f g h i j k l m n o p"])  # 16; 9 beside the longer sentence
