@@ -145,20 +145,23 @@ class MaskFiller:
 
     def _best(self, scores_V: np.ndarray, place: int) -> Scored:
         words = min(len(scores_V), len(self.facts.tokenizer))  # a model's vocabulary may be rounded up beyond the tokenizer's
-        candidates = np.arange(words) if self.targets is None else self.targets
-        best = candidates[_largest(scores_V[candidates], self.options.top_k or USUAL_COUNT)]
+        candidates = scores_V[:words] if self.targets is None else scores_V[self.targets]
+        best = _largest(candidates, self.options.top_k or USUAL_COUNT)
+        best = best if self.targets is None else self.targets[best]
         return Scored(place, best, scores_V[best])
 
     def _fillings(self, found: Scored, masks: Masks) -> list[dict[str, Any]]:
-        tokenizer, fillings = self.facts.tokenizer, []
-        for token, score in zip(found.tokens.tolist(), found.scores.tolist(), strict=True):
-            filled = masks.ids.copy()
-            filled[found.place] = token
-            kept = filled[filled != tokenizer.pad_token_id].tolist()
-            # where there are several masks, the others stay visible
-            sequence = tokenizer.decode(kept, skip_special_tokens=masks.count == 1)
-            fillings.append({"score": score, "token": token, "token_str": tokenizer.decode([token]), "sequence": sequence})
-        return fillings
+        tokenizer, tokens = self.facts.tokenizer, found.tokens.tolist()
+        filled = np.tile(masks.ids, (len(tokens), 1))
+        filled[:, found.place] = tokens
+        kept = [row[row != tokenizer.pad_token_id].tolist() for row in filled]
+        # where there are several masks, the others stay visible
+        sequences = tokenizer.batch_decode(kept, skip_special_tokens=masks.count == 1)
+        words = tokenizer.batch_decode([[token] for token in tokens])
+        return [
+            {"score": score, "token": token, "token_str": word, "sequence": sequence}
+            for score, token, word, sequence in zip(found.scores.tolist(), tokens, words, sequences, strict=True)
+        ]
 
     def _refuse(self, text: str) -> NoReturn:
         mask = self.facts.tokenizer.mask_token
@@ -209,10 +212,11 @@ def _target_id(word: Any, facts: ModelFacts) -> int | None:
 
 
 def _largest(scores: np.ndarray, count: int) -> np.ndarray:
-    """The places of the largest scores, largest first; without sorting a whole vocabulary."""
+    """The places of the largest scores, largest first, of equal ones the first; without sorting a whole vocabulary."""
     count = min(count, len(scores))
-    found = np.argpartition(-scores, count - 1)[:count]
-    return found[np.argsort(-scores[found], kind="stable")]
+    least = np.partition(scores, len(scores) - count)[len(scores) - count]  # several times as fast as argpartition
+    found = np.flatnonzero(~(scores < least))
+    return found[np.argsort(-scores[found], kind="stable")][:count]
 
 
 TASK = Task(
