@@ -50,15 +50,16 @@ def test_measures_are_averages_over_queries():
     assert details.rows == (("1", 1), ("2 to 3", 1), ("4 to 10", 0), ("beyond 10", 0), ("none is relevant", 1))
 
 
-def test_the_relevance_of_a_lone_document_may_be_a_number():
-    assert SCORER.observe([{"corpus_id": 0}], {"relevance": "1"}) == (1, 1, 1, 1)
+def test_a_lone_document_is_ranked_first():
+    assert SCORER.observe([{"corpus_id": 0}], {"relevance": ["1"]}) == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
         pytest.param([1, 0], r"A query has 3 documents but 2 relevances\. Give one number for each, in", id="too few"),
-        pytest.param(1, r"3 documents but 1 relevances", id="one"),
+        pytest.param(1, r"relevance of a query's documents is 1, but .* Bring the documents of a query into one row", id="one"),
+        pytest.param("1", r"relevance of a query's documents is '1', but an order is measured where", id="text"),
         pytest.param([1, 0, -1], r"The relevance of a document is -1, but it is 0 for one that does not", id="negative"),
         pytest.param([1, 0, None], r"The relevance of a document is None", id="None"),
         pytest.param([1, 0, float("inf")], r"The relevance of a document is inf", id="infinite"),

@@ -58,7 +58,12 @@ class RankingScorer:
 
 def ranked_relevances(answer: Sequence[Mapping[str, Any]], cell: Any) -> list[float]:
     """The relevance of each document in the order of the answer."""
-    relevances = [_relevance(value) for value in (cell if isinstance(cell, Iterable) and not isinstance(cell, str) else [cell])]
+    if isinstance(cell, str | Mapping) or not isinstance(cell, Iterable):
+        raise DataError(
+            f"The relevance of a query's documents is {cell!r}, but an order is measured where a row has a list of documents and "
+            "one number for each. Bring the documents of a query into one row."
+        )
+    relevances = list(map(_relevance, cell))
     if len(relevances) != len(answer):
         raise DataError(
             f"A query has {len(answer)} documents but {len(relevances)} relevances. Give one number for each, in their order."
