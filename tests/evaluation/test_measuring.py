@@ -99,8 +99,9 @@ def test_where_no_row_has_a_reference_there_is_nothing_to_measure(ready, wrap):
 
 def test_a_label_of_no_meaning_is_said_before_the_model_runs(ready, monkeypatch):
     monkeypatch.setattr(ready.engine, "run", lambda *_, **__: pytest.fail("the model was run"))
-    with pytest.raises(DataError, match=r"Row 7: The label 'mixed' is none of the model's: NEGATIVE, POSITIVE\."):
-        evaluate(ready, rows_of([0, 1, 0, 1, 0, 1, "mixed"]))
+    rows = [*rows_of([0] * 7)] * 300
+    with pytest.raises(DataError, match=r"Row 2101: The label 'mixed' is none of the model's: NEGATIVE, POSITIVE\."):
+        evaluate(ready, [*rows, {"text": "so", "label": "mixed"}])
 
 
 def test_labels_that_the_model_calls_otherwise_can_be_mapped(ready, answers):

@@ -1,7 +1,11 @@
 """Labelled rows from files and from memory, and what a data set's labels mean to a model."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headway.errors import DataError
 from headway.evaluation.labelling import LabelNames, label_names
@@ -131,6 +135,7 @@ def test_a_role_that_there_is_not_lists_those_that_there_are():
         pytest.param({"positive": "good"}, ("negative", "positive"), 1, "good", id="by the caller, by name"),
         pytest.param({"pos": "POSITIVE"}, (), "pos", "POSITIVE", id="by the caller, a text"),
         pytest.param({"a": "x"}, (), ["a", "b"], ["x", "b"], id="each of a list"),
+        pytest.param({}, ("no", "yes"), np.array([1, 0]), ["yes", "no"], id="each of an array"),
         pytest.param({}, ("negative",), 2.5, 2.5, id="a fraction"),
         pytest.param({}, ("negative",), None, None, id="nothing"),
         pytest.param({}, ("negative",), {"text": ["a"]}, {"text": ["a"]}, id="a record"),
@@ -138,6 +143,29 @@ def test_a_role_that_there_is_not_lists_those_that_there_are():
 )
 def test_what_a_reference_is_called(given, names, value, read_as):
     assert LabelNames(given, names)(value) == read_as
+
+
+CELLS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.binary(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+PROBLEMS = ["single_label_classification", "multi_label_classification", "regression"]
+
+
+@given(
+    rows=st.lists(st.fixed_dictionaries({"text": CELLS, "label": CELLS}), max_size=4),
+    given_labels=st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2),
+    names=st.lists(st.text(max_size=3), max_size=3),
+    problem=st.sampled_from(PROBLEMS),
+)
+def test_whatever_stands_in_the_cells_rows_are_read_or_refused_in_words(rows, given_labels, names, problem):
+    facts = ModelFacts(tokenizer=None, config=family("bert").config(id2label={0: "a", 1: "b"}, problem_type=problem))
+    reading = Reader(TASK, TASK.evaluation, facts, {"text": "text"}, {"label": "label"}, LabelNames(given_labels, tuple(names)))
+    counts, found = Counts(), []
+    with suppress(DataError):
+        found += list(reading.read(data_of(rows), counts, limit=None))
+        assert len(found) + counts.left_out == len(rows)
 
 
 def test_a_models_labels_without_names_are_taken_in_the_datas_order_which_is_said():

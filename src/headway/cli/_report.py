@@ -49,9 +49,10 @@ def details(found: "Details") -> str:
 
 def mistake(found: "Mistake") -> Iterator[str]:
     """A wrong answer beside what would have been right, and the text under it."""
-    yield f"row {found.row:,}: {_cells(found.reference)}, answered {_short(answer(found.answer))}"
+    wrong = "; ".join(_wrong_words(found)) or f"{_cells(found.reference)}, answered {_short(answer(found.answer))}"
+    yield f"row {found.row:,}: {_short(wrong)}"
     texts = found.item if isinstance(found.item, Mapping) else {"text": found.item}
-    yield from (f"    {_short(text if isinstance(text, str) else json.dumps(text, default=str))}" for text in texts.values())
+    yield from (f"    {_short(_text(text))}" for text in texts.values())
 
 
 def answer(found: Any) -> str:
@@ -74,6 +75,23 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
         ).rstrip()
         for row in cells
     )
+
+
+def _wrong_words(found: "Mistake") -> list[str]:
+    """Where each word has a label of its own: the words with a wrong one."""
+    labels = next(iter(found.reference.values()), None)
+    given = found.answer if isinstance(found.answer, list) else []
+    if not isinstance(labels, list) or not all(isinstance(one, Mapping) and "entity" in one for one in given):
+        return []
+    pairs = zip(given, labels, strict=False)
+    return [f"{one['word']} is {label}, answered {one['entity']}" for one, label in pairs if one["entity"] != label]
+
+
+def _text(value: Any) -> str:
+    """An input's text, or its words."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return " ".join(value)
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _interval(report: "Report", name: str) -> tuple[str, ...]:

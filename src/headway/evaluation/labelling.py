@@ -22,12 +22,12 @@ class LabelNames:
 
     def __call__(self, value: Any) -> Any:
         """A reference, or each of a list of them, as the caller names it, else by the data's name for its number, else itself."""
+        value = value.tolist() if hasattr(value, "tolist") else value
         if isinstance(value, list | tuple):
             return [self(one) for one in value]
-        plain = value.item() if hasattr(value, "item") else value
-        if not isinstance(plain, str | int) and not (isinstance(plain, float) and plain.is_integer()):
+        if not isinstance(value, str | int) and not (isinstance(value, float) and value.is_integer()):
             return value
-        text = label_text(plain)
+        text = label_text(value)
         if text in self.given:
             return self.given[text]
         if text.isdecimal() and int(text) < len(self.names):
