@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from headway.inference.defaults import HUB_MODELS
 from headway.settings.loading import LoadingOptions
 
 pytestmark = pytest.mark.train
@@ -55,6 +56,16 @@ import json
 print(json.dumps(trainer.evaluate()))
 """
 
+QUESTIONS = """
+from headway import pipeline
+
+qa = pipeline('question-answering')
+result = qa(question="What is ML?", context="ML is machine learning...")
+
+import json
+print(json.dumps(result))
+"""
+
 
 @pytest.fixture
 def hub_cache(model_folder, tmp_path):
@@ -67,8 +78,19 @@ def hub_cache(model_folder, tmp_path):
     return tmp_path / "hub"
 
 
+@pytest.fixture
+def usual_answerer(model_folder, tmp_path):
+    """The same for the model that answers questions where none is named."""
+    model = HUB_MODELS["question-answering"]
+    folder = tmp_path / "hub" / f"models--{model.name.replace('/', '--')}"
+    shutil.copytree(model_folder("question-answering", num_labels=2), folder / "snapshots" / ("0" * 40))
+    (folder / "refs").mkdir()
+    (folder / "refs" / model.revision).write_text("0" * 40)
+    return tmp_path / "hub"
+
+
 def answer(snippet: str, cache: Path, folder: Path) -> dict[str, object]:
-    environment = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1", "HEADWAY_CACHE": str(folder / "cache")}
     done = subprocess.run(
         [sys.executable, "-c", snippet], env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=120
     )
@@ -81,6 +103,13 @@ def test_the_classification_snippet_runs(hub_cache, tmp_path):
     assert found["shape"] == [2, 2]
     assert set(found["predictions"]) <= {0, 1}
     assert found["inputs"][0] == 2
+
+
+def test_the_snippet_with_a_question_runs(usual_answerer, tmp_path):
+    found = answer(QUESTIONS, usual_answerer, tmp_path)
+    assert list(found) == ["score", "start", "end", "answer"]
+    assert found["answer"] == "ML is machine learning..."[found["start"] : found["end"]] != ""
+    assert 0 < found["score"] <= 1
 
 
 def test_the_training_snippet_runs(hub_cache, tmp_path):

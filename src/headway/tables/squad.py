@@ -30,17 +30,21 @@ def read(opened: Opened, skip: int) -> Iterator[Rows]:
 def records(opened: Opened) -> Iterator[dict[str, Any]]:
     """The questions as rows; a file that is not whole, or lacks a part, is a ``DataError``."""
     try:
-        document = json.loads(opened.stream.read().decode("utf-8-sig"))
-        for article in document["data"]:
-            for paragraph in article["paragraphs"]:
-                for question in paragraph["qas"]:
-                    yield _row(question, context=paragraph["context"], title=article.get("title", ""))
+        yield from questions(json.loads(opened.stream.read().decode("utf-8-sig")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         said = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(
             f"{opened.name} begins like a SQuAD file, but cannot be read as one ({said}). Its form is "
             '{"data": [{"title": …, "paragraphs": [{"context": …, "qas": [{"id": …, "question": …, "answers": …}]}]}]}.'
         ) from error
+
+
+def questions(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The questions of a file that was read, as rows."""
+    for article in document["data"]:
+        for paragraph in article["paragraphs"]:
+            for question in paragraph["qas"]:
+                yield _row(question, context=paragraph["context"], title=article.get("title", ""))
 
 
 def _row(question: Mapping[str, Any], *, context: str, title: str) -> dict[str, Any]:

@@ -90,35 +90,22 @@ def flat(inputs: Any) -> Any:
 
 
 def squad_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The questions of a SQuAD file, as ``json.load`` reads it, one row each: id, title, context, question and answers.
+    """The questions of a SQuAD file, as ``json.load`` reads it, or of an article or paragraph of one: a row for each.
 
-    Answers are as the data set of the same name has them: ``{"text": […], "answer_start": […]}``, empty for a question that the
-    context does not answer.
+    Rows are as in the data set of that name: id, title, context, question and answers.
     """
+    from headway.tables.squad import questions
+
+    for level in ("paragraphs", "data"):
+        if level not in document and "data" not in document:
+            document = {level: [document]}
     try:
-        articles = document.get("data", [document])
-        return [
-            _row(question, context=paragraph["context"], title=article.get("title", ""))
-            for article in articles
-            for paragraph in article.get("paragraphs", [article])
-            for question in paragraph["qas"]
-        ]
+        return list(questions(document))
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"This is no SQuAD file: {type(error).__name__} {error} while its articles were read. They are "
             '{"data": [{"paragraphs": [{"context": …, "qas": [{"question": …}]}]}]}.'
         ) from error
-
-
-def _row(question: Mapping[str, Any], *, context: str, title: str) -> dict[str, Any]:
-    answers = question.get("answers", [])
-    return {
-        "id": question.get("id", ""),
-        "title": title,
-        "context": context,
-        "question": question["question"],
-        "answers": {name: [answer[name] for answer in answers] for name in ("text", "answer_start")},
-    }
 
 
 def read_question(item: Any) -> tuple[str, str]:
