@@ -215,6 +215,7 @@ def test_what_is_downloaded_leaves_out_pickles_and_the_exports_of_others():
                 "model-00001-of-00002.safetensors",
                 "1_Pooling/config.json",
                 "2_Dense/model.safetensors",
+                "2_Dense/pytorch_model.bin",
             ),
         )
     )

@@ -112,6 +112,20 @@ def test_exported_models_choose_alike(tmp_path, precision, portable):
         np.testing.assert_allclose(in_order(ours), in_order(expected), atol=1e-4 if precision == "fp32" else 0.05)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_exported_models_go_on_alike(tmp_path, precision):
+    transformers_model(case_of("bert"), "next-sentence").save_pretrained(tmp_path / "model")
+    write_tokenizer(tmp_path / "model")
+    plain = headway.pipeline("next-sentence-prediction", tmp_path / "model", engine="torch")
+    export_model(tmp_path / "model", tmp_path / "out", precision=precision)
+    found = headway.pipeline(model=tmp_path / "out")
+    assert (found.task, found.engine.precision) == ("next-sentence-prediction", precision)
+    for first, second in PAIRS:
+        assert found(first, second)["score"] == pytest.approx(
+            plain(first, second)["score"], abs=1e-4 if precision == "fp32" else 0.05
+        )
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("saved", ["next-sentence", "pretraining"])
 def test_next_sentences_are_those_of_bert(tmp_path, engine, saved):
