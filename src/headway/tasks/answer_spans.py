@@ -89,7 +89,7 @@ def sliding_maximum(values_C: np.ndarray, width: int) -> np.ndarray:
     best_C, covered = values_C, 1
     while covered < width:
         step = min(covered, width - covered)
-        best_C = np.append(np.maximum(best_C[:-step], best_C[step:]), best_C[-step:])
+        best_C = np.concatenate([np.maximum(best_C[:-step], best_C[step:]), best_C[-step:]])
         covered += step
     return best_C
 

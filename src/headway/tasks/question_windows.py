@@ -139,21 +139,23 @@ class _Whole:
 
     def encoded(self, limits: Limits, *, side: "Side") -> Encoded:
         """The sequences that the model reads."""
+        if limits.overflow == "error" and (self.dropped or len(self.owners) > limits.tokens):
+            raise _too_long(len(self.owners) + self.dropped, limits)
         place = self.place
+        offsets, words = self.offsets[place.start : place.stop], self.words[place.start : place.stop]
+        if len(self.owners) <= limits.tokens:
+            passage = passage_of(self.context, offsets, words, (Window(0, place.start, len(place)),))
+            return Encoded((TokenSequence(self.ids, self.type_ids),), passage, self.dropped)
         kept = self._kept(limits, place, side=side)
         windows = tuple(_window(stretches, place) for stretches in kept)
-        passage = passage_of(self.context, self.offsets[place.start : place.stop], self.words[place.start : place.stop], windows)
         left_out = len(place) - windows[0].count if limits.overflow == "truncate" else 0
+        passage = passage_of(self.context, offsets, words, windows)
         return Encoded(tuple(map(self._sequence, kept)), passage, self.dropped + left_out)
 
     def _kept(self, limits: Limits, place: range, *, side: "Side") -> Sequence["Stretches"]:
-        """The positions of each window."""
+        """The positions of each window, where one does not hold all."""
         from headway.text.truncation import Cut
 
-        if limits.overflow == "error" and (self.dropped or len(self.owners) > limits.tokens):
-            raise _too_long(len(self.owners) + self.dropped, limits)
-        if len(self.owners) <= limits.tokens:
-            return [(range(place.start), place, range(place.stop, len(self.owners)))]
         stride = limits.shared(limits.tokens - len(self.owners) + len(place))
         strategy: Literal["only_first", "only_second"] = "only_second" if self.context_owner else "only_first"
         cut = Cut(max_length=limits.tokens, strategy=strategy, side=side, stride=stride)
