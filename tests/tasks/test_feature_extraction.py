@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headway.core.batching import TokenSequence
-from headway.errors import CheckpointError, TaskError
+from headway.errors import CheckpointError, HeadwayError, TaskError
 from headway.families import family
 from headway.tasks import Call, Encoded, ModelFacts, task
 from headway.tasks.pooling import POOLINGS, pool, to_unit_length
@@ -321,6 +321,20 @@ def test_the_folders_size_is_kept_unless_another_is_asked_for(tiny_tokenizer, tm
     assert features(tiny_tokenizer, "sentence-embeddings", folder=folder) == [2]
     assert features(tiny_tokenizer, "sentence-embeddings", folder=folder, truncate_dim=2) == pytest.approx([2, 3])
     assert read_side_files(folder).similarity == "dot"
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "message"),
+    [
+        ({"sentence_bert_config": {"max_seq_length": "long"}}, {}, "max_length is 'long', but a text needs room"),
+        ({"sentence_bert_config": {"max_seq_length": 9}}, {"max_length": "long"}, "max_length is 'long', but a text needs room"),
+        ({"config_sentence_transformers": {"truncate_dim": "7"}}, {}, "truncate_dim is '7', but it counts the values to keep"),
+    ],
+)
+def test_sizes_that_are_no_numbers_are_refused_wherever_they_stand(tiny_tokenizer, tmp_path, files, options, message):
+    folder = side_files(tmp_path / "s", TRANSFORMER, POOLING, pooling={"pooling_mode": "mean"}, **files)
+    with pytest.raises(HeadwayError, match=message):
+        prepared(tiny_tokenizer, "sentence-embeddings", folder=folder, **options)
 
 
 def test_small_numbers_stand_in_the_table_as_whole_numbers(tiny_tokenizer):

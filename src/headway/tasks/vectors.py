@@ -83,9 +83,7 @@ class Embedder:
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """The texts as the model reads them, each after the prompt."""
-        prompted = [self.prompt + text for text in texts]
-        if self.side.lowercase:
-            prompted = [text.lower() for text in prompted]
+        prompted = [self.prompt + (text.lower() if self.side.lowercase else text) for text in texts]
         return encode_inputs(prompted, [None] * len(texts), facts=self.facts, limit=self.limit, options=self.options)
 
     def pooled(self, states_SD: np.ndarray, *, is_first: bool = True) -> np.ndarray:
@@ -107,12 +105,12 @@ def prepare_embedder(facts: ModelFacts, options: VectorOptions) -> Embedder:
     """What makes vectors as the options and the folder's files say. A prompt that the folder has not is a ``TaskError``."""
     said = read_side_files(facts.folder) if options.pooling == "auto" or options.prompt_name is not None else SideFiles()
     side = _chosen(said, options)
-    limits = [length for length in (options.max_length, side.max_length) if length is not None]
-    limit = token_limit(facts.tokenizer, facts.config, asked=min(limits, default=None))
+    check_dimensions(side.truncate_dim)
+    asked = (options.max_length, side.max_length)
+    limit = min(token_limit(facts.tokenizer, facts.config, asked=length) for length in asked)
     prompt = _prompt(said, side, options)
-    skipped = (
-        0 if side.include_prompt or not prompt else _prompt_tokens(prompt.lower() if side.lowercase else prompt, facts, limit)
-    )
+    prompt = prompt.lower() if side.lowercase else prompt
+    skipped = 0 if side.include_prompt or not prompt else _prompt_tokens(prompt, facts, limit)
     return Embedder(facts, options, limit, side, prompt, skipped)
 
 
