@@ -28,8 +28,8 @@ answers come soon."""
 
 WINDOWS_AT_ONCE = 2
 
-WINDOW_TOKENS = 16384
-"""Tokens after which a window ends: enough for some dozens of batches of texts of any length."""
+WINDOW_TOKENS = 32768
+"""Tokens after which a window ends: enough that padding costs less than 1 % more than without such an end."""
 
 FEWEST_TOKENS = 1024
 """No ``most_tokens`` makes batches smaller than this, which is enough for the matrix units of any CPU."""
