@@ -56,6 +56,17 @@ import json
 print(json.dumps(trainer.evaluate()))
 """
 
+SENTIMENT = """
+from headway import pipeline
+
+classifier = pipeline('sentiment-analysis')
+result = classifier("I love this product!")
+# [{'label': 'POSITIVE', 'score': 0.99}]
+
+import json, sys
+print(json.dumps({"result": result, "torch": "torch" in sys.modules}))
+"""
+
 QUESTIONS = """
 from headway import pipeline
 
@@ -103,6 +114,11 @@ def test_the_classification_snippet_runs(hub_cache, tmp_path):
     assert found["shape"] == [2, 2]
     assert set(found["predictions"]) <= {0, 1}
     assert found["inputs"][0] == 2
+
+
+def test_the_sentiment_snippet_runs_with_what_ships_and_without_torch(tmp_path):
+    found = answer(SENTIMENT, tmp_path / "empty", tmp_path)
+    assert found == {"result": [{"label": "POSITIVE", "score": pytest.approx(0.99, abs=0.01)}], "torch": False}
 
 
 def test_the_snippet_with_a_question_runs(usual_answerer, tmp_path):
