@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # typing's own takes ten times as long to import as all t
 if TYPE_CHECKING:
     from typing import Any
 
+    from headway.bulk import predict_files
     from headway.checkpoints.configuration import AutoConfig
     from headway.errors import (
         CheckpointError,
@@ -66,6 +67,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "pipeline",
+    "predict_files",
 ]
 
 _HOMES = {
@@ -76,6 +78,7 @@ _HOMES = {
     "TrainingArguments": "headway.settings.training",
     "evaluate": "headway.evaluation",
     "pipeline": "headway.inference",
+    "predict_files": "headway.bulk",
 }
 
 _MAKERS = {

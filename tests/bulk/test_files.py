@@ -2,6 +2,7 @@
 
 import io
 import json
+from contextlib import nullcontext
 
 import pyarrow as pa
 import pytest
@@ -90,7 +91,7 @@ def test_a_row_that_cannot_be_answered_has_the_reason_and_the_others_their_answe
 
 def test_strict_stops_at_the_first_row_that_cannot_be_answered_and_goes_on_without(tmp_path, model):
     path = write_table(tmp_path / "in.jsonl", [{"text": text} for text in make_texts(600)] + [{"text": None}, {"text": "good"}])
-    with pytest.raises(DataError, match=rf"Row 601 of {path}: The column 'text' holds nothing"):
+    with pytest.raises(DataError, match=rf"Row 601 of {path} cannot be answered: The column 'text' holds nothing"):
         predict_files(path, tmp_path / "out.jsonl", model=model, strict=True)
     assert not (tmp_path / "out.jsonl").exists()
     summary = predict_files(path, tmp_path / "out.jsonl", model=model)
@@ -175,10 +176,14 @@ def test_standard_input_begins_anew(tmp_path, model, monkeypatch):
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
         with monkeypatch.context() as patch:
             patch.setattr(jobs, "assemble", lambda *_: (tmp_path / "none").read_bytes())
-            with pytest.raises(FileNotFoundError):
+            with (
+                pytest.raises(FileNotFoundError),
+                pytest.warns(UserWarning, match="begins anew") if text == "fun" else nullcontext(),
+            ):
                 predict_files("-", output, model=model)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"text": "dog"}')))
-    predict_files("-", output, model=model, form="jsonl")
+    with pytest.warns(UserWarning, match="standard input cannot be read again, so the job begins anew"):
+        predict_files("-", output, model=model, form="jsonl")
     assert [row["text"] for row in read_table(output)] == ["dog"]
     with pytest.raises(ConfigError, match="Standard input is named twice"):
         predict_files(["-", "-"], output, model=model)

@@ -20,6 +20,7 @@ LIGHT = (
     "tasks",
     "graph",
     "inference",
+    "bulk",
     "evaluation",
     "cli",
 )

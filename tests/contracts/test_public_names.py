@@ -36,6 +36,7 @@ PROMISED = {
     "__version__",
     "evaluate",
     "pipeline",
+    "predict_files",
 }
 OF_TORCH = {name for name in PROMISED if name.startswith("AutoModel")} | {"Trainer"}
 TUTORIALS = """
@@ -119,7 +120,7 @@ def test_a_model_of_tutorials_says_what_to_install_where_there_is_no_torch():
             r"has no attribute 'BertForSequenceClasification'\. Did you mean 'BertForSequenceClassi",
         ),
         ("AutoModelForMaskedLm", r"Did you mean 'AutoModelForMaskedLM'\?"),
-        ("Xyz", r"has no attribute 'Xyz'\. It has AutoConfig, AutoModel, .*, pipeline, and its families' class names\."),
+        ("Xyz", r"has no attribute 'Xyz'\. It has AutoConfig, AutoModel, .*, predict_files, and its families' class names\."),
         (
             "BertPreTrainedModel",
             r"'BertPreTrainedModel'\. Models here are not made by inheriting\. Write an nn\.Module of your own",

@@ -113,4 +113,7 @@ def _found(answer: Answered | HeadwayError) -> Found:
 def _refuse_errors(piece: Piece, found: Sequence[Found]) -> None:
     for place, one in enumerate(found):
         if isinstance(one, str):
-            raise DataError(f"Row {piece.start.row + place + 1} of {piece.name}: {one} Without --strict the job would go on.")
+            raise DataError(
+                f"Row {piece.start.row + place + 1} of {piece.name} cannot be answered: {one} Correct it, or leave strict out: "
+                "then the job goes on, and the reason stands beside the row."
+            )

@@ -41,17 +41,22 @@ def predict_files(
     """
     require_arrow("Predicting tables")
     writer_of(str(output))
-    files = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    if not files:
-        raise DataError("No inputs are named, so there is nothing to answer. Name one or more files.")
-    if form is not None:
-        form_named(form)
-    found = [FileInput(source) for word in files for source in find_sources(str(word), form=form)]
-    if sum(source.once for source in found) > 1:
-        raise ConfigError("Standard input is named twice, but it can be read only once. Name it once.")
+    found = file_inputs([inputs] if isinstance(inputs, str | Path) else inputs, form=form)
     pipe = pipeline(task, model, **arguments)
     job = job_of(found, output, pipe, columns=columns, keep=keep, strict=strict)
     return run_job(job, restart=restart, progress=Progress(shown=progress))
+
+
+def file_inputs(words: Iterable[str | Path], *, form: str | None = None) -> list[Input]:
+    """The files that paths, patterns and URIs name, in this order."""
+    if form is not None:
+        form_named(form)
+    found: list[Input] = [FileInput(source) for word in words for source in find_sources(str(word), form=form)]
+    if not found:
+        raise DataError("No inputs are named, so there is nothing to answer. Name one or more files.")
+    if sum(source.once for source in found) > 1:
+        raise ConfigError("Standard input is named twice, but it can be read only once. Name it once.")
+    return found
 
 
 def job_of(

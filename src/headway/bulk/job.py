@@ -1,6 +1,7 @@
 """A job from its first row to the table that it writes."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from headway.bulk.answering import AnsweredPiece, answer, pipeline_identity
 from headway.bulk.assembling import assemble
 from headway.bulk.columns import answer_columns, answer_rows, answered_batch, arrow_type
 from headway.bulk.inputs import Input, Piece, Reading
-from headway.bulk.parts import Parts, parts_of
+from headway.bulk.parts import Parts, parts_folder, parts_of
 from headway.bulk.progress import Progress
 from headway.bulk.tally import Summary, Tally
 from headway.bulk.threads import Behind, ahead
@@ -77,6 +78,12 @@ def run_job(
     ``answer_pieces`` answers the pieces, in order, in another way than in this process.
     """
     began = time.monotonic()
+    if job.once and any(parts_folder(job.output).glob("*.arrow")):
+        warnings.warn(
+            "What comes from standard input cannot be read again, so the job begins anew, and what an earlier run had done of it "
+            "is thrown away.",
+            stacklevel=2,
+        )
     with _parts(job, restart=restart) as parts:
         total = Tally.from_dict(parts.state())
         before, tokens_before = total.rows, total.tokens

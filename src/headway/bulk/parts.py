@@ -78,13 +78,18 @@ def kept_if_full(folder: Path, output: Path) -> Iterator[None]:
         ) from error
 
 
+def parts_folder(output: Path) -> Path:
+    """Where the parts of a job lie until its output is written."""
+    return output.with_name(output.name + ".parts")
+
+
 @contextmanager
 def parts_of(output: Path, job: Mapping[str, Any], *, restart: bool = False) -> Iterator[Parts]:
     """The parts of the job beside its output: those that are there, unless ``restart`` throws them away.
 
     Parts of another job, or a job that another process is working at, are a ``ConfigError``.
     """
-    folder = output.with_name(output.name + ".parts")
+    folder = parts_folder(output)
     with ExitStack() as stack:
         with kept_if_full(folder, output):
             stack.enter_context(locked(folder, output))

@@ -1,103 +1,83 @@
-"""Where a command's texts come from: its arguments, standard input, a text file, or a table."""
+"""What the words of ``headway predict`` mean: a task, a model, texts, files."""
 
-import lzma
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from headway.core.compression import decompressed
-from headway.errors import ConfigError, DataError
+from headway.errors import ConfigError
 from headway.settings.prediction import PredictSettings
-from headway.tables import read_rows
 
-STANDARD_INPUT = "-"
-UNREADABLE = (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError)
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 @dataclass(frozen=True)
-class Source:
-    """Texts, or pairs, as a task takes them. ``read`` starts from the beginning each time it is called, unless ``once``."""
+class Wanted:
+    """What to answer, either texts or files, with what."""
 
-    read: Callable[[], Iterator[Any]]
-    once: bool = False
-
-
-def source_of(settings: PredictSettings) -> Source:
-    """What the settings name: either texts or a file."""
-    if bool(settings.texts) == bool(settings.file):
-        said = "Both texts and --file are given" if settings.file else "There is nothing to answer"
-        raise ConfigError(f'{said}. Give texts (headway predict "I love it!") or a file (headway predict --file reviews.csv).')
-    if settings.texts == (STANDARD_INPUT,) or str(settings.file) == STANDARD_INPUT:
-        return Source(lambda: (_without_end(line) for line in sys.stdin), once=True)
-    if settings.file is None:
-        return Source(lambda: iter(settings.texts))
-    file = settings.file
-    if _is_text(file):
-        _refuse_columns(settings)
-        return Source(lambda: read_lines(file))
-    return Source(lambda: read_table(file, text=settings.column, text_pair=settings.pair_column))
+    task: str | None
+    model: str | None
+    texts: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
-def read_lines(path: Path) -> Iterator[str]:
-    """A text file's lines, each a text; an empty line is an empty text, so that answers and lines stay side by side."""
-    try:
-        with path.open("rb") as file, decompressed(file, path) as plain:
-            for number, line in enumerate(plain):
-                yield _without_end(line.decode("utf-8-sig" if number == 0 else "utf-8"))
-    except UNREADABLE as error:
-        raise DataError(f"{path} cannot be read ({error}). Check that it is there, whole, and in UTF-8.") from error
-
-
-def read_table(path: Path, *, text: str | None, text_pair: str | None) -> Iterator[Any]:
-    """A table's texts, or pairs where it has two text columns."""
-    columns: dict[str, str] = {}
-    for number, row in enumerate(read_rows(path), 1):
-        columns = columns or _columns(row, path, text=text, text_pair=text_pair)
-        yield _item(row, columns, where=f"Row {number} of {path}")
-
-
-def _columns(row: Mapping[str, Any], path: Path, *, text: str | None, text_pair: str | None) -> dict[str, str]:
-    from headway.tasks.columns import TEXTS
-
-    named = {role: column for role, column in (("text", text), ("text_pair", text_pair)) if column is not None}
-    try:
-        return TEXTS.find(row, named)
-    except DataError as error:
-        raise DataError(f"{path}: {error} The flags are --column and --pair-column.") from error
-
-
-def _item(row: Mapping[str, Any], columns: Mapping[str, str], *, where: str) -> Any:
-    from headway.tasks.columns import TEXTS
-
-    cells = {role: row.get(column) for role, column in columns.items()}
-    for role, cell in cells.items():
-        if not isinstance(cell, str):
-            said = "nothing" if cell is None else f"the {type(cell).__name__} {cell!r}"
-            raise DataError(
-                f"{where} holds {said} in column {columns[role]!r}, where a text belongs. Correct the row, or name another "
-                "column."
-            )
-    return TEXTS.item(cells)
-
-
-def _is_text(path: Path) -> bool:
-    kinds = [suffix for suffix in path.suffixes if suffix not in (".gz", ".xz")]
-    return bool(kinds) and kinds[-1] == ".txt"
-
-
-def _refuse_columns(settings: PredictSettings) -> None:
-    if settings.column or settings.pair_column:
+def wanted(settings: PredictSettings) -> Wanted:
+    """What the settings' words mean. Texts beside files, or neither, are a ``ConfigError``."""
+    found, words = _task_and_model(settings)
+    if not words:
+        named = f" with {found.task or found.model}" if settings.inputs else ""
         raise ConfigError(
-            f"{settings.file} is a text file, one text a line, and has no columns. Leave --column and --pair-column out."
+            f'There is nothing to answer{named}. Give texts (headway predict "I love it!") or files (headway predict '
+            "reviews.csv --out answers.csv); --task and --model name a task and a model where a text is called like one."
         )
+    return _texts_or_files(found, words)
 
 
-def _without_end(line: str) -> str:
-    return line.rstrip("\r\n")
+def _task_and_model(settings: PredictSettings) -> tuple[Wanted, tuple[str, ...]]:
+    """The task or the model that stands before the inputs, if one does, and the inputs."""
+    from headway.tasks import task_names
+
+    found, words = Wanted(settings.task, settings.model), settings.inputs
+    if not words:
+        return found, words
+    first, *rest = words
+    if settings.task is None and first in task_names(aliases=True):
+        return replace(found, task=first), tuple(rest)
+    if settings.model is None and _is_model(first, alone=not rest):
+        return replace(found, model=first), tuple(rest)
+    return found, words
 
 
-def count(texts: Iterable[Any]) -> int:
-    """How many there are."""
-    return sum(1 for _ in texts)
+def _is_model(word: str, *, alone: bool) -> bool:
+    """Whether a word names a model: one that ships, a folder with one, or what looks like a Hub repository before the inputs."""
+    from headway.checkpoints.location import shipped_models
+    from headway.tables import names_files
+
+    if word in shipped_models() or _is_folder(word, "config.json"):
+        return True
+    return not alone and HUB_NAME.fullmatch(word) is not None and not os.path.exists(word) and not names_files(word)
+
+
+def _is_folder(word: str, holding: str = "") -> bool:
+    try:
+        return os.path.isdir(word) and os.path.exists(os.path.join(word, holding))
+    except ValueError:  # a text with a zero byte
+        return False
+
+
+def _texts_or_files(found: Wanted, words: Sequence[str]) -> Wanted:
+    from headway.tables import names_files
+
+    files = tuple(word for word in words if names_files(word))
+    texts = tuple(word for word in words if word not in files)
+    folder = next(filter(_is_folder, texts), None)
+    if folder is not None:
+        raise ConfigError(
+            f"{folder} is a folder without a config.json, so it is no model, and no file either. Name the files in it, as in "
+            f"'{os.path.join(folder, '*.csv')}'."
+        )
+    if texts and files:
+        raise ConfigError(
+            f"Both texts ({texts[0]!r}) and files ({files[0]!r}) are given. Give either, or put the texts into a file."
+        )
+    return replace(found, texts=texts, files=files)

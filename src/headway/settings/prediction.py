@@ -11,33 +11,51 @@ from headway.core.config import Config
 class PredictSettings(Config):
     """What to answer, with which model, and where the answers go."""
 
-    texts: tuple[str, ...] = field(default=(), metadata={"positional": True})
-    """Texts to answer; ``-`` reads them from standard input, one a line."""
+    inputs: tuple[str, ...] = field(default=(), metadata={"positional": True})
+    """What to answer: texts, or files (.txt with one text a line, .csv, .tsv, .jsonl, .parquet, perhaps compressed), patterns
+    such as 'reviews/*.csv', and - for standard input. A task or a model may stand before them."""
 
     task: str | None = None
-    """The task: sentiment-analysis, fill-mask, feature-extraction …; by default what the model was saved for."""
+    """The task: sentiment-analysis, ner, fill-mask …; by default what the model was saved for."""
 
     model: str | None = None
-    """A folder, a model that ships with Headway, or a Hub repository; by default the shipped model for sentiment-analysis."""
+    """A folder, a model that ships with Headway, or a Hub repository; by default the task's usual one."""
 
-    file: Path | None = None
-    """Texts from a file: .txt (one a line), .csv, .tsv or .jsonl, each also with .gz or .xz behind it; ``-`` is
-    standard input."""
+    out: Path | None = None
+    """Where the answers to files are written, .parquet, .csv or .jsonl; by default they are printed. A command that was killed
+    goes on where it was when it is given again."""
 
-    column: str | None = None
-    """The file's column that holds the text; by default the one with a usual name (text, sentence, premise …)."""
+    column: tuple[str, ...] = ()
+    """The columns that hold what the task reads, by role as in question=q context=text, or a bare name for the first role; by
+    default those with usual names (text, sentence, premise …)."""
 
-    pair_column: str | None = None
-    """The file's column that holds the second text of pairs."""
+    keep: tuple[str, ...] | None = None
+    """The columns of the input that are written before those of the answers, or none; by default all."""
 
-    output: Path | None = None
-    """Where the answers are written, .jsonl or .csv; by default they are printed."""
+    format: str | None = None
+    """What the inputs are where their names do not say it: lines, csv, tsv, jsonl, parquet …; standard input is lines."""
+
+    strict: bool = False
+    """Stop at a row that cannot be answered. Otherwise its column error says why, and the job goes on."""
+
+    restart: bool = False
+    """Begin anew where an earlier run of the command was killed."""
 
     top_k: int | None = None
     """How many answers to give for each text, best first; by default as many as the task gives."""
 
     max_length: int | None = None
     """Tokens of a text that are read at most; by default as many as the model can."""
+
+    overflow: Literal["truncate", "window", "error"] | None = None
+    """What happens to a longer text: its end is left out, it is read in windows, or it is refused; by default as the task
+    does."""
+
+    stride: int | None = None
+    """How many tokens neighbouring windows share; by default as the task does."""
+
+    options: tuple[str, ...] = ()
+    """Further options of the task, as in function_to_apply=none candidate_labels=sports,politics."""
 
     engine: Literal["auto", "onnx", "torch"] = "auto"
     """What runs the model; auto is ONNX Runtime on the CPU, and torch for bf16 and GPUs."""

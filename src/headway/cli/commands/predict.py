@@ -1,46 +1,55 @@
-"""``headway predict``: answers to texts from the command line, standard input or a file."""
+"""``headway predict``: answers to texts from the command line, and to tables in files."""
 
 import sys
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from headway.cli._answers import best_label, check_output, counted, shown, writer
-from headway.cli._texts import Source, count, source_of
+from headway.cli._answers import shown
+from headway.cli._options import columns_by_role, read_options
+from headway.cli._texts import Wanted, wanted
 from headway.cli.command import Command
+from headway.errors import ConfigError
 from headway.settings.prediction import PredictSettings
 
 if TYPE_CHECKING:
+    from headway.bulk.job import Job
     from headway.inference import Pipeline
+
+TASK_FLAGS = ("top_k", "max_length", "overflow", "stride")
 
 
 def run(settings: PredictSettings) -> None:
-    """Answer the texts; print the answers or write them, and say at the end how many there were and how fast it went."""
-    check_output(settings.output)
-    source = source_of(settings)
-    total = None if source.once else count(source.read())  # a bad row is said now, not after an hour
-    ready, answered = make_pipeline(settings), Tally()
-    with nullcontext(_print) if settings.output is None else writer(settings.output) as write:
-        for item, answer, tokens in answers(ready, source, total, bar=settings.file is not None):
-            write(item, answer)
-            answered.add(answer, tokens)
-    if settings.output is not None:
-        print(f"{answered.summary()}. Written to {settings.output}")
-    elif settings.file is not None:
-        print(answered.summary(), file=sys.stderr)
+    """Answer the texts or files; print the answers or write them, and say what was done."""
+    what = wanted(settings)
+    _check(settings, what)
+    ready = make_pipeline(settings, what)
+    if settings.out is not None:
+        write(settings, what, ready)
+    elif what.texts or (what.files == ("-",) and settings.format is None and not settings.column):
+        for item, answer in _answers(ready, what.texts):
+            print(shown(item, answer))
+    else:
+        show(settings, what, ready)
 
 
-def make_pipeline(settings: PredictSettings) -> "Pipeline":
+def make_pipeline(settings: PredictSettings, what: Wanted) -> "Pipeline":
     """The pipeline that the settings describe."""
+    from headway.checkpoints import locate
     from headway.inference import pipeline
+    from headway.inference.pipelines import inferred_task
+    from headway.tasks import task as find_task
 
-    options = {name: value for name in ("top_k", "max_length") if (value := getattr(settings, name)) is not None}
-    task = settings.task or ("sentiment-analysis" if settings.model is None else None)
+    task = what.task or ("sentiment-analysis" if what.model is None else None)
+    if settings.options:
+        task = task or inferred_task(locate(what.model or "", revision=settings.revision))
+    options = {name: value for name in TASK_FLAGS if (value := getattr(settings, name)) is not None}
+    if settings.options:
+        options |= read_options(settings.options, find_task(str(task)).options)
     return pipeline(
         task,
-        settings.model,
+        what.model,
         device=settings.device,
         engine=settings.engine,
         precision=settings.precision,
@@ -51,57 +60,84 @@ def make_pipeline(settings: PredictSettings) -> "Pipeline":
     )
 
 
-def answers(ready: "Pipeline", source: Source, total: int | None, *, bar: bool) -> Iterator[tuple[Any, Any, int]]:
-    """Each text with its answer and the number of its tokens, in order, under a progress bar if asked for."""
-    waiting: deque[Any] = deque()
-    found = zip(ready.stream(_remembered(source.read(), waiting)), _taken(waiting), strict=False)
-    if not bar:
-        yield from ((item, answered.answer, answered.tokens) for answered, item in found)
+def write(settings: PredictSettings, what: Wanted, ready: "Pipeline") -> None:
+    """Answer every row, and write them with their answers."""
+    from headway.bulk.job import run_job
+    from headway.bulk.progress import Progress
+
+    summary = run_job(make_job(settings, what, ready), restart=settings.restart, progress=Progress())
+    print(f"{summary}. Written to {settings.out}")
+
+
+def show(settings: PredictSettings, what: Wanted, ready: "Pipeline") -> None:
+    """Answer every row on the screen; what cannot be answered, and the sum of it all, is said beside."""
+    from headway.bulk.answering import answer, items_of
+    from headway.bulk.columns import answer_rows
+    from headway.bulk.inputs import Place
+    from headway.bulk.tally import Summary, Tally
+
+    job, total, began = make_job(settings, what, ready), Tally(), time.monotonic()
+    job.reading.check(Place(), ())
+    for answered in answer(job.reading.pieces(Place()), ready, strict=settings.strict):
+        items = items_of(answered.piece, job.reading.form)
+        for item, found in zip(items, answered.found, strict=True):
+            if isinstance(found, str):
+                print(f"headway: {found}", file=sys.stderr)
+            else:
+                print(shown(item, found.answer))
+        total.add(answered, answer_rows(answered, ready.prepared))
+    print(Summary(total, before=0, tokens_before=0, seconds=time.monotonic() - began), file=sys.stderr)
+
+
+def make_job(settings: PredictSettings, what: Wanted, ready: "Pipeline") -> "Job":
+    """The job that the settings describe."""
+    from headway.bulk.files import file_inputs, job_of
+    from headway.bulk.inputs import GivenTexts
+    from headway.tasks import task as find_task
+
+    return job_of(
+        [GivenTexts(what.texts)] if what.texts else file_inputs(what.files, form=settings.format),
+        settings.out or "",
+        ready,
+        columns=columns_by_role(settings.column, find_task(ready.task).table.roles),
+        keep=() if settings.keep == ("none",) else settings.keep,
+        strict=settings.strict,
+    )
+
+
+def _check(settings: PredictSettings, what: Wanted) -> None:
+    """Refuse, before any work, what cannot be done."""
+    if settings.out is not None:
+        from headway.core.extras import require_arrow
+        from headway.tables import writer_of
+
+        writer_of(str(settings.out))
+        require_arrow("Writing answers")
+    for flag, given in {"--column": bool(settings.column), "--format": settings.format is not None}.items():
+        if what.texts and given:
+            raise ConfigError(f"{flag} is about files, but texts are given. Leave it out, or put the texts into a file.")
+    for flag, given in {"--keep": settings.keep is not None, "--restart": settings.restart}.items():
+        if given and settings.out is None:
+            raise ConfigError(
+                f"{flag} is about the file that is written, but none is named. Name it with --out, or leave {flag} out."
+            )
+
+
+def _answers(ready: "Pipeline", texts: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
+    """Each text, of standard input a line, with its answer; tables, which take a library more, are not needed for these."""
+    if texts:
+        yield from zip(texts, (found.answer for found in ready.stream(texts)), strict=True)
         return
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit=" texts", desc="Predicting", mininterval=0.2) as progress:
-        for answered, item in found:
-            yield item, answered.answer, answered.tokens
-            progress.update()
+    remembered = deque[str]()
+    for found in ready.stream(_remembered(sys.stdin, remembered)):
+        yield remembered.popleft(), found.answer
 
 
-class Tally:
-    """How many texts and tokens were answered since it was made, and with which labels."""
-
-    def __init__(self) -> None:
-        self.texts, self.tokens, self.labels = 0, 0, Counter[str]()
-        self.started = time.perf_counter()
-
-    def add(self, answer: Any, tokens: int) -> None:
-        """Count one answer."""
-        self.texts += 1
-        self.tokens += tokens
-        if (label := best_label(answer)) is not None:
-            self.labels[label] += 1
-
-    def summary(self) -> str:
-        """One line that says it all."""
-        seconds = max(time.perf_counter() - self.started, 1e-9)
-        speed = f"{self.texts / seconds:,.0f} texts/s, {self.tokens / seconds:,.0f} tokens/s"
-        labels = f"; {counted(self.labels)}" if self.labels else ""
-        return f"{self.texts:,} texts in {seconds:,.1f} s ({speed}){labels}"
+def _remembered(lines: Iterable[str], remembered: deque[str]) -> Iterator[str]:
+    """The lines, each kept until its answer comes: the schedule reads ahead only a little."""
+    for line in lines:
+        remembered.append(line.rstrip("\r\n"))
+        yield remembered[-1]
 
 
-def _print(item: Any, answer: Any) -> None:
-    print(shown(item, answer))
-
-
-def _remembered(items: Iterable[Any], waiting: deque[Any]) -> Iterator[Any]:
-    """The items, each kept until its answer comes: the schedule reads ahead only a little."""
-    for item in items:
-        waiting.append(item)
-        yield item
-
-
-def _taken(waiting: deque[Any]) -> Iterator[Any]:
-    while True:
-        yield waiting.popleft()
-
-
-COMMAND = Command(summary="answer texts with a model", settings=PredictSettings, run=run)
+COMMAND = Command(summary="answer texts, or tables in files, with a model", settings=PredictSettings, run=run)
