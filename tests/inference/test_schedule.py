@@ -367,7 +367,7 @@ def test_memory_holds_the_inputs_of_two_windows_however_many_there_are():
         __hash__ = object.__hash__
 
     def texts():
-        for _ in range(1500):
+        for _ in range(400):
             text = Text([4] * 100)  # 500 tokens
             alive.add(text)
             yield text
