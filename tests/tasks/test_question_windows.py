@@ -104,6 +104,7 @@ def test_too_few_tokens_for_a_question_and_its_context_are_refused():
         limits.check(3)
     limits.check(2)
     assert limits.question_room(2) == 1
+    assert [limits.question_room(room) for room in (3, 9, 10, 381)] == [2, 7, 8, 64]
 
 
 def test_a_context_without_tokens_is_a_window_without_tokens(tiny_tokenizer):
@@ -134,12 +135,22 @@ def test_a_tokenizer_that_cuts_at_the_left_has_its_windows_from_the_end(tmp_path
 
 
 def test_tokens_know_the_first_and_last_of_their_word():
-    passage = passage_of("x" * 9, [(place, place + 1) for place in range(9)], [0, 1, 1, 1, None, None, 4, 5, 5], ())
+    passage = passage_of("x" * 9, [(place, place + 1) for place in range(9)], [0, 1, 1, 1, None, None, 4, 5, 5])
     assert passage.word_first.tolist() == [0, 1, 1, 1, 4, 5, 6, 7, 7]
     assert passage.word_last.tolist() == [0, 3, 3, 3, 4, 5, 6, 8, 8]
-    nothing = passage_of("", [], [], ())
+    nothing = passage_of("", [], [])
     assert (nothing.word_first.size, nothing.word_last.size, nothing.offsets.shape) == (0, 0, (0, 2))
     assert nothing.offsets.dtype == np.int64
+
+
+def test_questions_to_one_context_share_what_is_known_of_it(tiny_tokenizer):
+    limits = Limits(tokens=12, question=5, stride=2, overflow="window")
+    context = " ".join(WORDS)
+    pairs = [("was it good", context), ("a", context), ("was it good", "fun")]
+    first, second, third = encode_questions(pairs, tokenizer=tiny_tokenizer, limits=limits)
+    assert first.memory.offsets is second.memory.offsets
+    assert [len(found.sequences) for found in (first, second, third)] == [4, 3, 1]
+    assert words(tiny_tokenizer, third) == ["[CLS] was it good [SEP] fun [SEP]"]
 
 
 def test_no_questions_are_no_sequences(tiny_tokenizer):

@@ -1,11 +1,12 @@
 """Questions with their contexts as token sequences: a long context in windows, each behind the whole question.
 
-Question and context are tokenised once, however many windows there are.
+A question is tokenised once, however many windows there are, and a context once, however many questions.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,9 +16,8 @@ from headway.tasks.task import Encoded
 
 if TYPE_CHECKING:
     from headway.text import Tokenizer
-    from headway.text.encoded import EncodedText
+    from headway.text.pairing import Pairing
     from headway.text.traits import Side
-    from headway.text.truncation import Stretches
 
 WIDEST_STRIDE = 128
 
@@ -42,7 +42,7 @@ class Passage:
     """The first token of each token's word, (tokens,); of a token without a word itself."""
     word_last: np.ndarray
     """The last one."""
-    windows: tuple[Window, ...]
+    windows: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +62,8 @@ class Limits:
                 f"at least one of each. Use a whole number from {specials + 2} on."
             )
 
-    def question_room(self, specials: int) -> int:
-        """How many tokens of a question are read: a quarter of what fits is left for the context at least."""
-        room = self.tokens - specials
+    def question_room(self, room: int) -> int:
+        """How many tokens of a question are read where so many fit: a quarter of them is left for the context at least."""
         return min(self.question, room - max(1, room // 4))
 
     def shared(self, room: int) -> int:
@@ -82,106 +81,79 @@ def encode_questions(pairs: Sequence[tuple[str, str]], *, tokenizer: "Tokenizer"
     """
     if not pairs:
         return []
-    context_owner = 1 if tokenizer.padding_side == "right" else 0
-    first, second = zip(*(pair if context_owner else pair[::-1] for pair in pairs), strict=True)
-    found = tokenizer.encode_windows(first, second, max_length=limits.tokens, strategy="do_not_truncate")
-    return [
-        _Whole.read(text, context, context_owner=context_owner, limits=limits).encoded(limits, side=tokenizer.truncation_side)
-        for (text,), (_, context) in zip(found, pairs, strict=True)
-    ]
+    pairing = tokenizer.pairing(max_length=limits.tokens)
+    asked = pairing.ids([question for question, _ in pairs])
+    contexts = read_contexts([context for _, context in pairs], tokenizer)
+    joining = _Joining(
+        pairing=pairing, limits=limits, is_question_first=tokenizer.padding_side == "right", side=tokenizer.truncation_side
+    )
+    return [joining.encoded(ids, contexts[context]) for ids, (_, context) in zip(asked, pairs, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """A context as tokens, and the passage without its windows."""
+
+    ids: Sequence[int]
+    passage: Passage
+
+
+def read_contexts(texts: Sequence[str], tokenizer: "Tokenizer") -> dict[str, Context]:
+    """The contexts by their texts, each tokenised once however many questions there are to it."""
+    distinct = list(dict.fromkeys(texts))
+    found = tokenizer(distinct, add_special_tokens=False, truncation=False)
+    return {
+        text: Context(found[place].ids, passage_of(text, found[place].offsets, found[place].word_ids))
+        for place, text in enumerate(distinct)
+    }
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Whole:
-    """A question with all of its context as tokens; ``dropped`` counts those of the question that were one too many."""
+class _Joining:
+    """Puts questions and contexts together."""
 
-    context: str
-    context_owner: int
-    owners: list[int | None]
-    ids: list[int]
-    type_ids: list[int] | None
-    offsets: list[tuple[int, int]]
-    words: list[int | None]
-    dropped: int
+    pairing: "Pairing"
+    limits: Limits
+    is_question_first: bool
+    side: "Side"
 
-    @classmethod
-    def read(cls, text: "EncodedText", context: str, *, context_owner: int, limits: Limits) -> Self:
-        """A pair without the end of its question that is beyond the limit."""
-        owners = text.sequence_ids
-        asked, passage = owners.count(1 - context_owner), owners.count(context_owner)
-        room = limits.question_room(len(owners) - asked - passage)
-        begin = owners.index(1 - context_owner) + room if asked else 0
-        dropped = max(0, asked - room)
+    def encoded(self, asked: Sequence[int], context: Context) -> Encoded:
+        """One question with its context, in as many sequences as it takes."""
+        limits, all_asked, length = self.limits, len(asked), len(context.ids)
+        asked = asked[: limits.question_room(self.pairing.room)]
+        room, dropped = self.pairing.room - len(asked), all_asked - len(asked)
+        if limits.overflow == "error" and (dropped or length > room):
+            raise _too_long(limits.tokens - self.pairing.room + all_asked + length, limits)
+        held = self._held(length, room)
+        place = self._place(asked)
+        passage = replace(context.passage, windows=tuple(Window(part.start, place, len(part)) for part in held))
+        sequences = tuple(self._join(asked, context.ids[part.start : part.stop]) for part in held)
+        return Encoded(sequences, passage, dropped + (length - len(held[0]) if limits.overflow == "truncate" else 0))
 
-        def column(name: str) -> list[Any]:
-            values = text.column(name)
-            del values[begin : begin + dropped]
-            return values
+    def _held(self, length: int, room: int) -> list[range]:
+        """The tokens of the context that each window holds."""
+        from headway.text.truncation import check_stride, covering
 
-        types = column("type_ids")
-        return cls(
-            context=context,
-            context_owner=context_owner,
-            owners=column("sequence_ids"),
-            ids=column("ids"),
-            type_ids=types if any(types) else None,
-            offsets=column("offsets"),
-            words=column("word_ids"),
-            dropped=dropped,
-        )
+        if length <= room:
+            return [range(length)]
+        if self.limits.overflow == "truncate":
+            return [next(covering(range(length), room, 0, self.side))]
+        stride = self.limits.shared(room)
+        check_stride(stride, room)
+        return list(covering(range(length), room, stride, self.side))
 
-    @property
-    def place(self) -> range:
-        """Where the context stands."""
-        count = self.owners.count(self.context_owner)
-        start = self.owners.index(self.context_owner) if count else len(self.owners)
-        return range(start, start + count)
+    def _join(self, asked: Sequence[int], context: Sequence[int]) -> TokenSequence:
+        return self.pairing.join(asked, context) if self.is_question_first else self.pairing.join(context, asked)
 
-    def encoded(self, limits: Limits, *, side: "Side") -> Encoded:
-        """The sequences that the model reads."""
-        if limits.overflow == "error" and (self.dropped or len(self.owners) > limits.tokens):
-            raise _too_long(len(self.owners) + self.dropped, limits)
-        place = self.place
-        offsets, words = self.offsets[place.start : place.stop], self.words[place.start : place.stop]
-        if len(self.owners) <= limits.tokens:
-            passage = passage_of(self.context, offsets, words, (Window(0, place.start, len(place)),))
-            return Encoded((TokenSequence(self.ids, self.type_ids),), passage, self.dropped)
-        kept = self._kept(limits, place, side=side)
-        windows = tuple(_window(stretches, place) for stretches in kept)
-        left_out = len(place) - windows[0].count if limits.overflow == "truncate" else 0
-        passage = passage_of(self.context, offsets, words, windows)
-        return Encoded(tuple(map(self._sequence, kept)), passage, self.dropped + left_out)
-
-    def _kept(self, limits: Limits, place: range, *, side: "Side") -> Sequence["Stretches"]:
-        """The positions of each window, where one does not hold all."""
-        from headway.text.truncation import Cut
-
-        stride = limits.shared(limits.tokens - len(self.owners) + len(place))
-        strategy: Literal["only_first", "only_second"] = "only_second" if self.context_owner else "only_first"
-        cut = Cut(max_length=limits.tokens, strategy=strategy, side=side, stride=stride)
-        if limits.overflow == "truncate":
-            return [cut.kept(self.owners, has_pair=True)]
-        return cut.windows(self.owners, has_pair=True)
-
-    def _sequence(self, kept: "Stretches") -> TokenSequence:
-        from headway.text.encoded import selected
-
-        return TokenSequence(selected(self.ids, kept), None if self.type_ids is None else selected(self.type_ids, kept))
+    def _place(self, asked: Sequence[int]) -> int:
+        """Where the context begins among the tokens of a sequence."""
+        parts = self.pairing.state.pair_frame.parts
+        owner = 1 if self.is_question_first else 0
+        before = list(takewhile(lambda part: part.owner != owner, parts))
+        return sum(len(asked) if part.owner is not None else len(part.ids) for part in before)
 
 
-def _window(kept: "Stretches", place: range) -> Window:
-    """Where the part of the context among the positions kept is from, and where it stands among them."""
-    position = 0
-    for stretch in kept:
-        if stretch and stretch.start in place:
-            return Window(stretch.start - place.start, position, len(stretch))
-        position += len(stretch)
-    return Window(0, position, 0)
-
-
-def passage_of(
-    context: str, offsets: Sequence[tuple[int, int]], words: Sequence[int | None], windows: tuple[Window, ...]
-) -> Passage:
+def passage_of(context: str, offsets: Sequence[tuple[int, int]], words: Sequence[int | None]) -> Passage:
     """A context from where its tokens stand and the numbers of their words, which do not fall."""
     numbers_T = np.array([-1 if word is None else word for word in words], dtype=np.int64)
     places_T = np.arange(len(numbers_T))
@@ -190,7 +162,7 @@ def passage_of(
     first_T = np.maximum.accumulate(np.where(begins_T, places_T, 0))
     ends_T = np.append(begins_T[1:], True)[: len(numbers_T)]
     last_T = np.minimum.accumulate(np.where(ends_T, places_T, len(numbers_T))[::-1])[::-1]
-    return Passage(context, np.array(offsets, dtype=np.int64).reshape(-1, 2), first_T, last_T, windows)
+    return Passage(context, np.array(offsets, dtype=np.int64).reshape(-1, 2), first_T, last_T)
 
 
 def _too_long(count: int, limits: Limits) -> InputError:
