@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
 from headway.cli._report import table
-from headway.cli.commands.evaluate import pairs, read_value
+from headway.cli.commands.evaluate import pairs, places, read_value
 from headway.cli.main import main
+from headway.settings.evaluation import EvaluateSettings
 
 TEXTS = ["this movie was great fun !", "boring", "we hate it", "the dog", "not very good", "a story", "awful ; but fun"]
 
@@ -129,6 +131,14 @@ def test_a_set_of_glue_is_found_by_name_and_its_measure_marked(capsys, model, la
     assert f"on GLUE sst2, {tmp_path}" in out.splitlines()[0]
     assert out.splitlines()[4].startswith("accuracy *")
     assert "* what the benchmark reports" in out
+
+
+def test_with_a_set_of_glue_a_folder_that_is_no_model_is_its_place(model, tmp_path):
+    alone = EvaluateSettings(model=str(tmp_path), glue="sst2")
+    assert places(alone) == (None, tmp_path)
+    for changes in ({"glue": None}, {"model": model}, {"model": "sentiment"}):
+        settings = replace(alone, **changes)
+        assert places(settings) == (settings.model, None)
 
 
 def test_the_measure_that_a_benchmark_reports_stands_first(capsys, model, tmp_path):

@@ -110,6 +110,8 @@ class Reader:
     inputs: Mapping[str, str]
     references: Mapping[str, str]
     translate: LabelNames
+    withheld: dict[Any, bool] = field(default_factory=dict)
+    """Whether references that came already tell anything: labels come again and again."""
 
     def read(self, data: Data, counts: Counts, *, limit: int | None) -> Iterator[LabelledRow]:
         """The rows with a reference, counted; one that cannot be read is a ``DataError`` with its number."""
@@ -122,7 +124,7 @@ class Reader:
             counts.see(raw)
             reference = {role: self.translate(value) for role, value in raw.items()}
             try:
-                is_withheld = self.evaluation.is_withheld(reference, self.facts)
+                is_withheld = self._is_withheld(reference)
             except DataError as error:
                 for _, later in islice(rows, LOOKED_AT):
                     counts.see({role: later.get(column) for role, column in self.references.items()})
@@ -131,6 +133,16 @@ class Reader:
                 counts.left_out += 1
             else:
                 yield LabelledRow(number, self._item(row, number, data.name), reference)
+
+    def _is_withheld(self, reference: Mapping[str, Any]) -> bool:
+        key = tuple((type(value), value) for value in reference.values())
+        if not all(kind in (str, int) for kind, _ in key):
+            return self.evaluation.is_withheld(reference, self.facts)
+        if key not in self.withheld:
+            if len(self.withheld) >= MOST_LABELS:
+                self.withheld.clear()
+            self.withheld[key] = self.evaluation.is_withheld(reference, self.facts)
+        return self.withheld[key]
 
     def _item(self, row: Mapping[str, Any], number: int, name: str) -> Any:
         cells = {role: row.get(column) for role, column in self.inputs.items()}

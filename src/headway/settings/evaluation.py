@@ -16,7 +16,7 @@ class EvaluateSettings(Config):
 
     data: Path | None = field(default=None, metadata={"positional": True})
     """Labelled rows: .csv, .tsv, .jsonl or .parquet, a SQuAD file (.json) or a CoNLL file (.txt), perhaps compressed; with --glue
-    a folder."""
+    the folder that holds the set."""
 
     task: str | None = None
     """The task; by default what the model was saved for."""

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 def run(settings: EvaluateSettings) -> None:
     """Measure, print what was found, and write it all down if asked to."""
     _check(settings)
+    model, data = places(settings)
     from headway.cli._report import shown
     from headway.evaluation import evaluate
 
     report = evaluate(
-        settings.model,
-        settings.data,
+        model,
+        data,
         task=settings.task,
         glue=settings.glue,
         columns=pairs(settings.column, "--column text=review"),
@@ -39,6 +40,14 @@ def run(settings: EvaluateSettings) -> None:
     if settings.out is not None:
         write(report, settings.out)
         print(f"\nWritten to {settings.out}")
+
+
+def places(settings: EvaluateSettings) -> tuple[str | None, Path | None]:
+    """The model and the data. With a set of GLUE, a folder that is no model is where the set lies."""
+    alone = Path(settings.model) if settings.model and settings.glue and settings.data is None else None
+    if alone is not None and alone.is_dir() and not (alone / "config.json").is_file():
+        return None, alone
+    return settings.model, settings.data
 
 
 def write(report: "Report", path: Path) -> None:
