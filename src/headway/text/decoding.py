@@ -31,7 +31,7 @@ class Decoding(ABC):
     ) -> list[str]:
         """The texts of many sequences of ids."""
         state = self._state
-        checked = [checked_ids(ids, state.backend) for ids in plain_lists(sequences)]
+        checked = [checked_ids(ids, state) for ids in plain_lists(sequences)]
         texts: list[str] = state.backend.decode_batch(checked, skip_special_tokens=skip_special_tokens)
         own = state.traits.clean_up_tokenization_spaces
         cleans = own if clean_up_tokenization_spaces is None else clean_up_tokenization_spaces
@@ -41,9 +41,9 @@ class Decoding(ABC):
         """The piece of an id, or the pieces of many."""
         state, ids = self._state, plain_lists(ids)
         if isinstance(ids, int):
-            return state.backend.id_to_token(checked_ids([ids], state.backend)[0])
+            return state.backend.id_to_token(checked_ids([ids], state)[0])
         skipped = set(state.special_ids) if skip_special_tokens else set()
-        return [state.backend.id_to_token(index) for index in checked_ids(ids, state.backend) if index not in skipped]
+        return [state.backend.id_to_token(index) for index in checked_ids(ids, state) if index not in skipped]
 
     def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
         """The id of a piece, or the ids of many; an unknown piece has the id of the unknown token."""
@@ -61,15 +61,15 @@ def plain_lists(ids: Any) -> Any:
     return ids.tolist() if hasattr(ids, "tolist") else ids
 
 
-def checked_ids(ids: Any, backend: Backend) -> list[int]:
+def checked_ids(ids: Any, state: State) -> list[int]:
     """The ids, if each of them is one."""
     if isinstance(ids, str | bytes) or not hasattr(ids, "__iter__"):
         raise InputError(f"{ids!r} is not a list of token ids. To turn text into ids call the tokenizer.")
-    plain, size = [plain_lists(index) for index in ids], backend.get_vocab_size(with_added_tokens=True)
+    plain, size = [plain_lists(index) for index in ids], state.size  # the library counts its pieces anew each time
     if set(map(type, plain)) <= {int} and min(plain, default=0) >= 0 and max(plain, default=0) < size:
         return plain
     for position, index in enumerate(plain):
-        if isinstance(index, bool) or not isinstance(index, int) or index < 0 or not _is_known(index, backend, size):
+        if isinstance(index, bool) or not isinstance(index, int) or index < 0 or not _is_known(index, state.backend, size):
             raise InputError(
                 f"Position {position} holds {index!r}, which is no token id: those of this tokenizer are 0 to {size - 1}. "
                 "For several sequences use batch_decode; replace -100, which marks ignored labels, first."

@@ -1,0 +1,149 @@
+"""From a text's tokens to its words and their characters: by the tokenizer's word numbers, never by what tokens look like.
+
+Shapes: T tokens, L labels, U units (tokens or words).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+
+from headway.text.encoded import EncodedText
+
+if TYPE_CHECKING:
+    from headway.text import Tokenizer
+
+
+class Unit(NamedTuple):
+    """Tokens that get one label: ``first`` to ``last``, both included, and the number of their word."""
+
+    first: int
+    last: int
+    word: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Words that the caller split, and the text that they are with a delimiter between them."""
+
+    text: str
+    starts: tuple[int, ...]
+    """Where each word begins in the text."""
+    ends: tuple[int, ...]
+
+    @classmethod
+    def joined(cls, words: Sequence[str], delimiter: str) -> Self:
+        """The words with the delimiter between them."""
+        ends = tuple(accumulate(map(len, words), lambda end, length: end + len(delimiter) + length))
+        return cls(delimiter.join(words), tuple(end - len(word) for end, word in zip(ends, words, strict=True)), ends)
+
+
+@dataclass(frozen=True, eq=False)
+class TextTokens:
+    """The tokens of a text, or of a window of it, without the frame of special tokens around them."""
+
+    text: str
+    pieces: EncodedText
+    tokenizer: "Tokenizer"
+    words: Words | None = None
+
+    @cached_property
+    def places(self) -> list[int]:
+        """Where each token stands in the framed sequence."""
+        return [place for place, special in enumerate(self.pieces.special_tokens_mask) if not special]
+
+    @cached_property
+    def source_places(self) -> list[int]:
+        """Where each token stands in the framed sequence of the whole text."""
+        if self.pieces.kept is None:
+            return self.places
+        kept = [place for stretch in self.pieces.kept for place in stretch]
+        return [kept[place] for place in self.places]
+
+    @cached_property
+    def word_ids(self) -> list[int | None]:
+        """The number of each token's word."""
+        numbers = self.pieces.word_ids
+        return [numbers[place] for place in self.places]
+
+    @cached_property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where each token stands in the text, in characters; white space that some tokenizers count in is in it."""
+        offsets = self.pieces.offsets
+        if self.words is None:
+            return [offsets[place] for place in self.places]
+        starts = [self.words.starts[number or 0] for number in self.word_ids]
+        shifted = zip(starts, self.places, strict=True)
+        return [(start + offsets[place][0], start + offsets[place][1]) for start, place in shifted]
+
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """Where the tokens from the first to the last stand, without white space around them; all white space is its end."""
+        start, end = self.spans[first][0], self.spans[last][1]
+        found = self.text[start:end]
+        kept = found.lstrip()
+        start = max(start, end) - len(kept)
+        return start, start + len(kept.rstrip())
+
+    @cached_property
+    def written(self) -> list[str]:
+        """The pieces; an unknown one is the text that it stands for."""
+        ids, unknown = self.pieces.ids, self.tokenizer.unk_token_id
+        inside = [ids[place] for place in self.places]
+        pieces: list[str] = self.tokenizer.convert_ids_to_tokens(inside)
+        if unknown not in inside:
+            return pieces
+        found = zip(inside, pieces, self.spans, strict=True)
+        return [self.text[start:end] if index == unknown else piece for index, piece, (start, end) in found]
+
+    @cached_property
+    def each_token(self) -> list[Unit]:
+        """Every token by itself."""
+        return [Unit(place, place, word) for place, word in enumerate(self.word_ids)]
+
+    @cached_property
+    def each_word(self) -> list[Unit]:
+        """Every word with its tokens. A word is what has one number, or what the caller split; of white space alone is none.
+
+        A tokenizer that does not split texts has one number for all of it: there a space ends a word, too.
+        """
+        numbers = self.word_ids
+        starts = [place for place in range(len(numbers)) if place == 0 or self._begins_word(place)]
+        found = [Unit(start, end - 1, numbers[start]) for start, end in pairwise([*starts, len(numbers)])]
+        return found if self.words is not None else [word for word in found if self._has_characters(word)]
+
+    def _has_characters(self, word: Unit) -> bool:
+        start, end = self.span(word.first, word.last)
+        return start < end
+
+    def _begins_word(self, place: int) -> bool:
+        if self.word_ids[place] is None or self.word_ids[place] != self.word_ids[place - 1]:
+            return True
+        start, end = self.span(place - 1, place - 1)
+        return self.words is None and start < end and " " in self.text[end : self.span(place, place)[0]]
+
+
+def word_scores(scores_TL: np.ndarray, words: Sequence[Unit], strategy: str) -> np.ndarray:
+    """The scores of words, (words, labels).
+
+    Those of the ``first`` token, their ``average``, or with ``max`` those of the token that has the largest score.
+    """
+    firsts = np.array([word.first for word in words], dtype=np.int64)
+    if strategy == "first" or all(word.first == word.last for word in words):
+        return scores_TL[firsts]
+    if strategy == "average":
+        means = [scores_TL[word.first : word.last + 1].mean(0) for word in words]
+        return np.array(means, dtype=scores_TL.dtype)
+    largest_T = scores_TL.max(-1)
+    return scores_TL[[word.first + int(largest_T[word.first : word.last + 1].argmax()) for word in words]]
+
+
+def reads_words_as_in_texts(tokenizer: "Tokenizer") -> bool:
+    """Whether a word that the caller split becomes the tokens that it is in a text, where a space stands before it."""
+    (split,), (text,) = (
+        tokenizer.encode_windows([["a", "a"]], max_length=64, is_split_into_words=True),
+        tokenizer.encode_windows(["a a"], max_length=64),
+    )
+    return split[0].ids == text[0].ids or split[0].ids[-2:] == text[0].ids[-2:]
