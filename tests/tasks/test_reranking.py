@@ -237,6 +237,7 @@ def test_a_stride_that_counts_no_tokens_is_refused(tiny_tokenizer, stride):
     ("options", "message"),
     [
         pytest.param({"top_k": 0}, r"top_k is 0, but it counts answers", id="top_k"),
+        pytest.param({"return_documents": "no"}, r"return_documents is 'no', but it is on or off", id="a word"),
         pytest.param({"join": "sum"}, r"join is 'sum', which is no choice of this task's; known are max, mean, first", id="join"),
         pytest.param({"prompt": "a", "prompt_name": "b"}, r"both say what to put before a query\. Give one", id="two prompts"),
         pytest.param({"prompt": 5}, r"prompt is 5, but it is put before each query, so it is a text", id="a prompt of numbers"),

@@ -212,6 +212,7 @@ def test_labels_come_as_a_list_or_as_text(tiny_tokenizer, labels, expected):
             {"hypothesis_template": "this {"}, r"which cannot be filled in \(.*\)\. Write \{\} for the label, and", id="open"
         ),
         pytest.param({"hypothesis_template": None}, r"hypothesis_template is None, where a text belongs, such as", id="None"),
+        pytest.param({"multi_label": "false"}, r"multi_label is 'false', but it is on or off\. Use True or False", id="a word"),
         pytest.param({"top_k": 0}, r"top_k is 0, but it counts answers", id="top_k"),
         pytest.param({"join": "sum"}, r"join is 'sum', which is no choice of this task's; known are mean, max, first", id="join"),
     ],

@@ -18,7 +18,7 @@ from headway.tasks.limits import check_lengths, token_limit, window_stride
 from headway.tasks.ranking_inputs import read_call, read_ranking
 from headway.tasks.ranking_scorer import RELEVANCE, RankingScorer
 from headway.tasks.table import Column
-from headway.tasks.task import Call, Encoded, Evaluation, ModelFacts, Outputs, Task, TaskOptions, check_count
+from headway.tasks.task import Call, Encoded, Evaluation, ModelFacts, Outputs, Task, TaskOptions, check_count, check_truth
 from headway.tasks.text_classification import ACTIVATIONS, JOINS, Activation, default_activation
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class RankingOptions(TaskOptions):
 
     def __post_init__(self) -> None:
         check_count("top_k", self.top_k)
+        check_truth("return_documents", self.return_documents)
         if self.prompt is not None and self.prompt_name is not None:
             raise TaskError(
                 f"prompt ({self.prompt!r}) and prompt_name ({self.prompt_name!r}) both say what to put before a query. "

@@ -270,6 +270,12 @@ def check_choices(options: type[TaskOptions], given: Mapping[str, Any]) -> None:
             )
 
 
+def check_truth(name: str, value: Any) -> None:
+    """Refuse what is neither true nor false, such as the word "false"."""
+    if not isinstance(value, bool | int | np.bool_ | None):
+        raise TaskError(f"{name} is {value!r}, but it is on or off. Use True or False.")
+
+
 def check_count(name: str, value: Any) -> None:
     """Refuse a number of answers that is neither a positive whole number nor None."""
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
