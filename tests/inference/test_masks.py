@@ -52,7 +52,7 @@ def test_a_ready_graph_is_narrowed_once_with_its_own_numbers(model_folder, tmp_p
     narrow, whole = (load_engine(folder, head="masked-lm", only_token=token)[0] for token in (MASK, None))
     assert (narrow.precision, narrow.model.parent) == (precision, cache / "graphs")
     check_same(narrow, whole)
-    monkeypatch.setattr("headway.inference.loading._narrow", None)  # a second time would fail
+    monkeypatch.setattr("headway.graph.masks.for_masks_only", None)  # a second time would fail
     again, _ = load_engine(folder, head="masked-lm", only_token=MASK)
     assert again.model == narrow.model
 

@@ -5,6 +5,7 @@ The scores of one token cost as much as several layers, and whoever fills masks 
 
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,12 @@ from onnx import TensorProto, helper, numpy_helper
 from headway.graph.names import IDS, MASKED_LOGITS, MASKS
 
 LOGITS = "logits"
+
+
+def graph_for_masks_only(model: onnx.ModelProto | Path, mask_token_id: int) -> bytes:
+    """The graph, perhaps from a file, that scores masks alone where that can be made of it; else as it is."""
+    whole = onnx.load_model(model) if isinstance(model, Path) else model
+    return bytes((for_masks_only(whole, mask_token_id) or whole).SerializeToString())
 
 
 def for_masks_only(model: onnx.ModelProto, mask_token_id: int) -> onnx.ModelProto | None:

@@ -17,8 +17,6 @@ from headway.inference.choice import Choice, choose
 from headway.inference.engine import Engine, OnnxEngine
 
 if TYPE_CHECKING:
-    import onnx
-
     from headway.core.batching import TokenSequence
 
 READY = {"int8": ("model_int8.onnx", "onnx/model_quantized.onnx"), "fp32": ("model.onnx", "onnx/model.onnx")}
@@ -93,19 +91,10 @@ def _warn_of_stale(folder: Path, stale: Mapping[str, Path]) -> None:
 def narrowed(model: Path, only_token: int) -> Path | bytes:
     """A ready graph of a masked LM made to score tokens with this id alone, from the cache where that was done before."""
     from headway.graph import GRAPH_VERSION
+    from headway.graph.masks import graph_for_masks_only
 
-    def narrow() -> bytes:
-        import onnx
-
-        return _narrow(onnx.load_model(model), only_token)
-
-    return cached(fingerprint([model], f"only {only_token}", f"graph {GRAPH_VERSION}"), narrow)
-
-
-def _narrow(model: "onnx.ModelProto", only_token: int) -> bytes:
-    from headway.graph.masks import for_masks_only
-
-    return bytes((for_masks_only(model, only_token) or model).SerializeToString())
+    key = fingerprint([model], f"only {only_token}", f"graph {GRAPH_VERSION}")
+    return cached(key, lambda: graph_for_masks_only(model, only_token))
 
 
 def build_cached(
@@ -125,12 +114,13 @@ def build_cached(
 
 def _build(folder: Path, head: HeadName, precision: str, only_token: int | None) -> bytes:
     from headway.graph import build_graph
+    from headway.graph.masks import graph_for_masks_only
 
     checkpoint = load_checkpoint(folder, head=head)
     checkpoint.require_complete()
     calibration = _calibration(folder) if precision == "int8" else []
     graph = build_graph(checkpoint.architecture, checkpoint.weights, precision=precision, calibration=calibration)
-    return bytes(graph.SerializeToString()) if only_token is None else _narrow(graph, only_token)
+    return bytes(graph.SerializeToString()) if only_token is None else graph_for_masks_only(graph, only_token)
 
 
 def _calibration(folder: Path) -> "list[TokenSequence]":
