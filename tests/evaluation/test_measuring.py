@@ -2,6 +2,7 @@
 
 import json
 import weakref
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +19,8 @@ from headway.families import family
 from headway.inference.schedule import Answered
 from headway.tasks import ModelFacts, task
 from headway.tasks.classification_scorer import LabelScorer
+
+measured = partial(evaluate, resamples=5)
 
 TEXTS = ["this movie was great fun !", "boring", "we hate it", "the dog", "not very good", "a story", "awful ; but fun"]
 NLI = {0: "contradiction", 1: "entailment", 2: "neutral"}  # not in GLUE's order
@@ -52,7 +55,7 @@ def test_it_is_a_public_name():
 def test_answers_are_measured_against_the_references(ready, answers):
     wrong = {"POSITIVE": "NEGATIVE", "NEGATIVE": "POSITIVE"}
     labels = [wrong[answers[0]], wrong[answers[1]], *answers[2:]]
-    report = evaluate(ready, rows_of(labels), resamples=40)
+    report = measured(ready, rows_of(labels), resamples=40)
     assert report.scores["accuracy"] == pytest.approx(5 / 7)
     low, high = report.intervals["accuracy"]
     assert low < 5 / 7 < high
@@ -65,21 +68,21 @@ def test_answers_are_measured_against_the_references(ready, answers):
 
 
 def test_progress_is_shown_on_request(ready, answers, capsys):
-    evaluate(ready, rows_of(answers), resamples=3)
+    measured(ready, rows_of(answers), resamples=3)
     assert capsys.readouterr().err == ""
-    evaluate(ready, rows_of(answers), resamples=3, progress=True)
+    measured(ready, rows_of(answers), resamples=3, progress=True)
     assert "Evaluating: 100%" in capsys.readouterr().err
 
 
 def test_a_generator_is_measured_as_its_list_is(ready, answers):
     rows = rows_of(answers)
-    one, other = evaluate(ready, rows, resamples=9), evaluate(ready, iter(rows), resamples=9)
+    one, other = measured(ready, rows, resamples=9), measured(ready, iter(rows), resamples=9)
     assert one.scores == other.scores == one.scores | {"accuracy": 1.0}
     assert one.intervals == other.intervals
 
 
 def test_the_worst_mistakes_are_kept_the_worst_first(ready):
-    report = evaluate(ready, rows_of(["POSITIVE"] * 7), worst=2)
+    report = measured(ready, rows_of(["POSITIVE"] * 7), worst=2)
     scores = [found["score"] for found in sorted(ready(TEXTS), key=lambda one: -one["score"]) if found["label"] == "NEGATIVE"]
     assert [mistake.answer[0]["score"] for mistake in report.worst] == pytest.approx(scores[:2])
     assert all(TEXTS[mistake.row - 1] == mistake.item for mistake in report.worst)
@@ -87,32 +90,32 @@ def test_the_worst_mistakes_are_kept_the_worst_first(ready):
 
 
 def test_rows_without_a_reference_are_left_out_and_counted(ready, answers):
-    report = evaluate(ready, rows_of([-1, None, *answers[2:]]))
+    report = measured(ready, rows_of([-1, None, *answers[2:]]))
     assert (report.rows, report.left_out, report.scores["accuracy"]) == (5, 2, 1.0)
 
 
 @pytest.mark.parametrize("wrap", [list, iter])
 def test_where_no_row_has_a_reference_there_is_nothing_to_measure(ready, wrap):
     with pytest.raises(DataError, match=r"None of the 7 rows of rows in memory tells its reference \(it is empty or -1\), as in"):
-        evaluate(ready, wrap(rows_of([-1] * 7)))
+        measured(ready, wrap(rows_of([-1] * 7)))
 
 
 def test_a_label_of_no_meaning_is_said_before_the_model_runs(ready, monkeypatch):
     monkeypatch.setattr(ready.engine, "run", lambda *_, **__: pytest.fail("the model was run"))
     rows = [*rows_of([0] * 7)] * 300
     with pytest.raises(DataError, match=r"Row 2101: The label 'mixed' is none of the model's: NEGATIVE, POSITIVE\."):
-        evaluate(ready, [*rows, {"text": "so", "label": "mixed"}])
+        measured(ready, [*rows, {"text": "so", "label": "mixed"}])
 
 
 def test_labels_that_the_model_calls_otherwise_can_be_mapped(ready, answers):
     stars = ["5" if answer == "POSITIVE" else "1" for answer in answers]
-    report = evaluate(ready, rows_of(stars), labels={"1": "NEGATIVE", 5: "POSITIVE"})
+    report = measured(ready, rows_of(stars), labels={"1": "NEGATIVE", 5: "POSITIVE"})
     assert report.scores["accuracy"] == 1.0
 
 
 def test_other_columns_can_be_named(ready, answers):
     rows = [{"review": text, "stars": label, "text": "never read"} for text, label in zip(TEXTS, answers, strict=True)]
-    report = evaluate(ready, rows, columns={"text": "review", "label": "stars"})
+    report = measured(ready, rows, columns={"text": "review", "label": "stars"})
     assert report.scores["accuracy"] == 1.0
     assert report.settings["columns"] == {"text": "review", "label": "stars"}
 
@@ -122,8 +125,8 @@ def test_names_win_over_numbers_so_that_another_order_of_labels_changes_nothing(
     texts = [{"text": text, "text_pair": "a dog"} for text in TEXTS]
     glue_numbers = ["entailment neutral contradiction".split().index(found["label"]) for found in ready(texts)]
     rows = [{"premise": pair["text"], "hypothesis": "a dog", "label": n} for pair, n in zip(texts, glue_numbers, strict=True)]
-    assert evaluate(ready, rows, glue="mnli").scores["accuracy"] == 1.0
-    assert evaluate(ready, rows).scores["accuracy"] < 1.0  # by number, where nothing says what the numbers mean
+    assert measured(ready, rows, glue="mnli").scores["accuracy"] == 1.0
+    assert measured(ready, rows).scores["accuracy"] < 1.0  # by number, where nothing says what the numbers mean
 
 
 class Dataset(list):
@@ -136,7 +139,7 @@ class Dataset(list):
 
 def test_names_of_a_data_sets_features_are_used(ready, answers):
     numbers = [["POSITIVE", "NEGATIVE"].index(answer) for answer in answers]
-    assert evaluate(ready, Dataset(rows_of(numbers))).scores["accuracy"] == 1.0
+    assert measured(ready, Dataset(rows_of(numbers))).scores["accuracy"] == 1.0
 
 
 def test_the_f1_of_glue_is_that_of_its_second_label_wherever_the_model_has_it(model_folder):
@@ -144,7 +147,7 @@ def test_the_f1_of_glue_is_that_of_its_second_label_wherever_the_model_has_it(mo
         None, model_folder("sequence-classification", seed=9, num_labels=2, id2label={0: "equivalent", 1: "not_equivalent"})
     )
     rows = [{"sentence1": text, "sentence2": "the cat", "label": place % 2} for place, text in enumerate(TEXTS)]
-    report = evaluate(ready, rows, glue="mrpc")
+    report = measured(ready, rows, glue="mrpc")
     by_label = {row[0]: row[3] for row in report.details[0].rows}
     assert report.scores["f1"] == by_label["equivalent"] != by_label["not_equivalent"]
     assert report.official == ("accuracy", "f1")
@@ -153,39 +156,39 @@ def test_the_f1_of_glue_is_that_of_its_second_label_wherever_the_model_has_it(mo
 def test_a_model_without_names_is_measured_by_numbers_and_a_note_says_so(model_folder):
     ready = pipeline(None, model_folder("sequence-classification", seed=9, num_labels=2))
     rows = [{"sentence": text, "label": int(found["label"][-1])} for text, found in zip(TEXTS, ready(TEXTS), strict=True)]
-    report = evaluate(ready, rows, glue="sst2")
+    report = measured(ready, rows, glue="sst2")
     assert report.scores["accuracy"] == 1.0
     assert "taken to stand in the data's order: negative, positive" in report.notes[0]
 
 
 def test_numbers_that_nothing_names_are_taken_in_the_models_order_which_is_said(ready, answers):
     numbers = [["NEGATIVE", "POSITIVE"].index(answer) for answer in answers]
-    report = evaluate(ready, rows_of(numbers))
+    report = measured(ready, rows_of(numbers))
     assert report.scores["accuracy"] == 1.0
     assert report.notes[0].startswith(
         "The data's labels are numbers, taken in the model's order: 0 is NEGATIVE, 1 is POSITIVE. If"
     )
     for named in ({"labels": {0: "NEGATIVE", 1: "POSITIVE"}}, {"glue": "sst2"}):
-        assert evaluate(ready, rows_of(numbers), **named).notes == ()
-    assert evaluate(ready, rows_of(answers)).notes == ()
+        assert measured(ready, rows_of(numbers), **named).notes == ()
+    assert measured(ready, rows_of(answers)).notes == ()
 
 
 @pytest.mark.train
 def test_a_model_in_memory_is_measured_with_its_tokenizer(model_folder, tiny_tokenizer):
     model = headway.AutoModelForSequenceClassification.from_pretrained(model_folder("sequence-classification", num_labels=2))
-    report = evaluate(model, rows_of([0] * 7), task="text-classification", tokenizer=tiny_tokenizer)
+    report = measured(model, rows_of([0] * 7), task="text-classification", tokenizer=tiny_tokenizer)
     assert (report.model, report.rows, report.settings["engine"]) == ("a model in memory", 7, "TorchEngine")
 
 
 def test_numbers_are_measured_by_correlation(model_folder):
     ready = pipeline(None, model_folder("sequence-classification", seed=9, num_labels=1, problem_type="regression"))
     scores = [found["score"] for found in ready(TEXTS)]
-    report = evaluate(ready, rows_of([2 * score + 1 for score in scores]), resamples=11)
+    report = measured(ready, rows_of([2 * score + 1 for score in scores]), resamples=11)
     assert list(report.scores) == ["pearson", "spearman", "mean_squared_error"]
     assert report.scores["pearson"] == pytest.approx(1)
     assert report.scores["spearman"] == pytest.approx(1)
     assert report.scores["mean_squared_error"] == pytest.approx(np.mean([(score + 1) ** 2 for score in scores]), rel=1e-5)
-    assert evaluate(ready, rows_of([-1, *scores[1:]])).rows == 7  # -1 is a number like others here
+    assert measured(ready, rows_of([-1, *scores[1:]])).rows == 7  # -1 is a number like others here
 
 
 def test_several_labels_a_text_are_measured_together(model_folder):
@@ -195,36 +198,36 @@ def test_several_labels_a_text_are_measured_together(model_folder):
         model_folder("sequence-classification", seed=9, num_labels=3, id2label=names, problem_type="multi_label_classification"),
     )
     chosen = [[one["label"] for one in found if one["score"] > 0.5] for found in ready(TEXTS, top_k=None)]
-    report = evaluate(ready, rows_of(chosen))
+    report = measured(ready, rows_of(chosen))
     assert report.scores["subset_accuracy"] == 1.0
-    assert evaluate(ready, rows_of(["joy,fear", *chosen[1:]])).rows == 7
+    assert measured(ready, rows_of(["joy,fear", *chosen[1:]])).rows == 7
 
 
 def test_a_pipeline_is_made_where_only_a_model_is_named(model_folder):
     folder = model_folder("sequence-classification", seed=9, num_labels=2)
-    report = evaluate(folder, rows_of([0] * 7), precision="fp32", max_length=3)
+    report = measured(folder, rows_of([0] * 7), precision="fp32", max_length=3)
     assert report.model == str(folder)
     assert report.settings["options"]["max_length"] == 3
     assert report.tokens == 3 * 7
 
 
 def test_options_of_a_call_hold_for_a_pipeline_that_is_there(ready):
-    report = evaluate(ready, rows_of([0] * 7), max_length=3, batch_size=2)
+    report = measured(ready, rows_of([0] * 7), max_length=3, batch_size=2)
     assert report.tokens == 3 * 7
     assert report.settings["options"]["top_k"] is None
     with pytest.raises(TaskError, match="has no option 'colour'"):
-        evaluate(ready, rows_of([0] * 7), colour="red")
+        measured(ready, rows_of([0] * 7), colour="red")
 
 
 def test_a_task_without_a_measure_lists_those_with_one(model_folder):
     with pytest.raises(TaskError, match=r"no measure of the answers of feature-extraction, .* have one: .*text-classification"):
-        evaluate(model_folder("base"), [{"text": "good"}], task="feature-extraction")
+        measured(model_folder("base"), [{"text": "good"}], task="feature-extraction")
 
 
 def test_a_report_is_ready_for_json_and_names_the_files_hash(ready, tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows_of([0] * 7)), encoding="utf-8")
-    report = evaluate(ready, path, worst=3, resamples=5, seed=11, limit=6)
+    report = measured(ready, path, worst=3, resamples=5, seed=11, limit=6)
     found = json.loads(json.dumps(report.to_dict()))
     assert found["scores"] == report.scores
     assert found["intervals"]["accuracy"] == list(report.intervals["accuracy"])
@@ -239,7 +242,7 @@ def test_a_number_of_rows_that_is_none_is_refused(ready, name, value):
     with pytest.raises(
         ConfigError, match=rf"{name} is .*, but it counts rows\. Use a whole number from {1 if name == 'limit' else 0}"
     ):
-        evaluate(ready, rows_of([0] * 7), **{name: value})
+        measured(ready, rows_of([0] * 7), **{name: value})
 
 
 def test_of_equally_bad_mistakes_the_first_stay_and_stand_first():
