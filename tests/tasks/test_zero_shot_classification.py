@@ -230,6 +230,8 @@ def test_a_label_may_stand_in_a_sentence_twice_and_hold_braces(tiny_tokenizer):
 def test_without_labels_there_is_nothing_to_choose_from(tiny_tokenizer):
     with pytest.raises(TaskError, match=r"There are no candidate labels, so there is nothing to choose from\. Name them: "):
         prepared(tiny_tokenizer, labels=None).encode(["dog"])
+    with pytest.raises(TaskError, match=r"There are no candidate labels"):
+        prepared(tiny_tokenizer, labels=None).columns  # noqa: B018
 
 
 @pytest.mark.parametrize("stride", [-1, 2.5, True])

@@ -74,7 +74,12 @@ class ZeroShotClassifier:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The labels with their scores, or the best and its score where only that is asked for."""
+        """The labels with their scores, or the best and its score where only that is asked for.
+
+        Without candidate labels a ``TaskError``, so that a long job stops before it begins.
+        """
+        if not self.labels:
+            raise no_labels()
         return LABEL if self.options.top_k == 1 else (Column("labels", LABEL, depth=1),)
 
     def encode(self, items: Sequence[Any]) -> list[Encoded]:
