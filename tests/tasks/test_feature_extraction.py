@@ -121,7 +121,8 @@ def test_length_prompt_and_case_of_the_folder_are_used(tiny_tokenizer, tmp_path)
 
 
 def test_an_own_choice_of_normalize_wins_over_the_folder(tiny_tokenizer, tmp_path):
-    folder = side_files(tmp_path / "n", TRANSFORMER, POOLING, NORMALIZE, pooling={"pooling_mode": "cls"})
+    dropout = {"path": "2_Dropout", "type": "sentence_transformers.models.Dropout"}  # nothing is dropped but in training
+    folder = side_files(tmp_path / "n", TRANSFORMER, POOLING, dropout, NORMALIZE, pooling={"pooling_mode": "cls"})
     assert features(tiny_tokenizer, "sentence-embeddings", folder=folder) == [1, 0]
     assert features(tiny_tokenizer, "sentence-embeddings", folder=folder, normalize=False) == [3, 0]
 

@@ -7,7 +7,7 @@ from headway import pipeline
 from headway.core.batching import TokenSequence
 from headway.errors import DataError, InputError, TaskError
 from headway.tasks import Encoded, task
-from headway.tasks.choice_scorer import ChoiceScorer, right_place
+from headway.tasks.choice_scorer import right_place
 from headway.tasks.choices import read_question
 from headway.tasks.members import joined
 from headway.tasks.multiple_choice import read_call
@@ -116,6 +116,14 @@ def test_a_call_takes_a_prompt_and_its_choices():
         read_call((), {"top_k": 1})
 
 
+def test_the_model_reads_the_prompt_with_question_and_choice(ready):
+    prepared = task("multiple-choice").prepare(ready.facts, task("multiple-choice").choose({}))
+    (encoded,) = prepared.encode([{"context": "the film", "question": "it was", "choices": ["fun", "not boring"]}])
+    read = [ready.tokenizer.decode(list(sequence.ids)) for sequence in encoded.sequences]
+    assert read == ["[CLS] the film [SEP] it was fun [SEP]", "[CLS] the film [SEP] it was not boring [SEP]"]
+    assert encoded.tokens == sum(map(len, encoded.sequences)) == 17
+
+
 def test_scores_are_shares_of_one_over_the_choices(ready):
     prepared = task("multiple-choice").prepare(ready.facts, task("multiple-choice").choose({"top_k": None}))
     (encoded,) = prepared.encode([{"prompt": PROMPT, "choices": CHOICES}])
@@ -215,7 +223,7 @@ def test_a_label_that_is_no_choice_is_said(answer, label):
 
 
 def test_choices_are_measured():
-    scorer = ChoiceScorer()
+    scorer = task("multiple-choice").evaluation.prepare(None, None)
     table = scorer.gather([scorer.observe(PLAIN, {"label": label}) for label in (1, 1, 0, 1)])
     scores = scorer.scores(table)
     assert scores["accuracy"] == 0.75

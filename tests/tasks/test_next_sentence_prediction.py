@@ -30,6 +30,8 @@ def test_the_first_score_is_that_of_a_text_that_follows(ready):
     prepared = task("next-sentence-prediction").prepare(ready.facts, task("next-sentence-prediction").choose({}))
     answer = prepared.decode([prepared.reduce(logits, encoded, part=0)], encoded)
     assert answer == [{"label": "NotNext", "score": pytest.approx(0.75)}]
+    assert prepared.row(answer) == answer[0]
+    assert [column.name for column in prepared.columns] == ["label", "score"]
 
 
 def test_all_ways_to_ask_have_the_same_answer(ready):
@@ -109,6 +111,7 @@ def test_answers_are_measured_against_numbers_and_names(ready):
     seen = [scorer.observe(answer, {"label": label}) for label in (1, "NotNext", "notnext", True, 0)]
     assert [row[0] for row in seen] == [1, 1, 1, 1, 0]
     assert scorer.scores(scorer.gather(seen))["accuracy"] == 0.8
+    assert scorer.scores(scorer.gather(seen))["f1"] == 0  # that of IsNext, which was never answered
     assert evaluation.is_withheld({"label": -1}, ready.facts)
 
 

@@ -134,6 +134,7 @@ def test_pairs_are_rows_and_tables_have_both_texts():
     assert columns == {"text": "sentence1", "text_pair": "sentence2"}
     assert found.table.item({"text": "a", "text_pair": "b"}) == {"text": "a", "text_pair": "b"}
     assert found.evaluation.table.find(["sentence1", "sentence2", "score"]) == {"label": "score"}
+    assert found.evaluation.prepare(None, None).observe(0.5, {"label": 4}) == (4, 0.5)
 
 
 def test_one_input_is_answered_alone_and_a_list_with_a_list(tiny_tokenizer):
