@@ -11,7 +11,7 @@ import pytest
 import headway
 from headway import pipeline
 from headway.errors import ConfigError, DataError, TaskError
-from headway.evaluation import evaluate
+from headway.evaluation import Mistake, Report, evaluate
 from headway.evaluation.labelling import LabelNames
 from headway.evaluation.rows import LabelledRow, Reader, data_of
 from headway.evaluation.running import Measure, Worst, run
@@ -105,6 +105,13 @@ def test_a_label_of_no_meaning_is_said_before_the_model_runs(ready, monkeypatch)
     rows = [*rows_of([0] * 7)] * 300
     with pytest.raises(DataError, match=r"Row 2101: The label 'mixed' is none of the model's: NEGATIVE, POSITIVE\."):
         measured(ready, [*rows, {"text": "so", "label": "mixed"}])
+
+
+def test_a_reference_that_only_its_measure_can_read_is_said_with_its_row(model_folder):
+    rows = [{"question": "who ?", "context": text, "answers": [text]} for text in TEXTS]
+    rows[4]["answers"] = 3
+    with pytest.raises(DataError, match=r"Row 5: The answers are 3, but right answers are texts"):
+        measured(model_folder("question-answering", num_labels=2), rows)
 
 
 def test_labels_that_the_model_calls_otherwise_can_be_mapped(ready, answers):
@@ -235,6 +242,13 @@ def test_a_report_is_ready_for_json_and_names_the_files_hash(ready, tmp_path):
     assert (found["rows"], found["data"]) == (6, str(path))
     assert len(found["settings"]["sha256"]) == 64
     assert found["settings"]["labels"] == {"0": "NEGATIVE", "1": "POSITIVE"}
+
+
+def test_a_report_of_arrays_and_other_things_is_ready_for_json_too():
+    odd = Mistake(1, {"vector": np.array([1.5, 2])}, {"label": np.int64(3)}, {1: {"a set"}}, 1.0)
+    report = Report(task="t", model="m", data="d", scores={}, intervals={}, rows=1, worst=(odd,))
+    (found,) = json.loads(json.dumps(report.to_dict()))["worst"]
+    assert (found["item"], found["reference"], found["answer"]) == ({"vector": [1.5, 2]}, {"label": 3}, {"1": "{'a set'}"})
 
 
 @pytest.mark.parametrize(("name", "value"), [("limit", 0), ("limit", 2.5), ("limit", True), ("worst", -1), ("worst", "3")])

@@ -127,8 +127,6 @@ def _bar(total: int | None, *, shown: bool) -> Iterator[Step]:
 
 
 def _nothing_measured(source: Data, counts: Counts) -> DataError:
-    if not counts.rows:
-        return DataError(f"{source.name} has no rows, so there is nothing to measure. Give data with at least one labelled row.")
     return DataError(
         f"None of the {counts.rows:,} rows of {source.name} tells its reference (it is empty or -1), as in a test set whose "
         "labels are withheld. Give rows with references, such as a validation set."
