@@ -242,6 +242,15 @@ def test_a_long_question_is_cut_as_the_option_says_where_transformers_does_not(b
     assert ours(question=question * 20, context=context)["answer"]
 
 
+@pytest.mark.parametrize("both", ["bert"], indirect=True)
+def test_windows_go_on_where_the_usual_stride_leaves_theirs_no_room(both):
+    ours, theirs = both
+    question = {"question": "Who came in the evening to the club, " * 3, "context": LONG, "max_seq_len": 60}
+    with pytest.raises(BaseException, match="must be strictly less than"):
+        theirs(**question)
+    assert ours(**question)["answer"] in LONG
+
+
 @pytest.mark.parametrize("both", ["distilbert"], indirect=True)
 def test_windows_that_share_an_answer_do_not_make_it_surer_than_certain(both):
     ours, theirs = both
@@ -254,11 +263,21 @@ def test_windows_that_share_an_answer_do_not_make_it_surer_than_certain(both):
 
 
 @pytest.mark.parametrize("both", ["bert"], indirect=True)
-def test_spans_are_never_outside_the_context_as_theirs_are_for_a_short_one_or_a_token_in_the_question(both):
+def test_spans_are_never_outside_the_context_as_theirs_are_for_a_short_one(both):
     ours, theirs = both
     short = {"question": "who", "context": "She", "top_k": 9}
     assert any(not answer["score"] for answer in theirs(**short))
     assert [answer["answer"] for answer in as_list(ours(**short))] == ["She"]
+
+
+@pytest.mark.parametrize("both", ["bert"], indirect=True)
+def test_a_special_token_in_a_question_is_no_place_for_an_answer_as_it_is_in_theirs(both):
+    ours, theirs = both
+    question, context = "[CLS] who [CLS]", "She said: we went home."
+    found = ours(question=question, context=context, align_to_words=False)
+    wanted = best_by_hand(theirs, first=question, second=context, owner=1)
+    assert found == {**wanted, "score": pytest.approx(wanted["score"], abs=1e-4)}
+    assert theirs(question=question, context=context, align_to_words=False)["score"] != pytest.approx(found["score"], abs=1e-3)
 
 
 @pytest.mark.parametrize("both", ["bert", "roberta"], indirect=True)
