@@ -41,7 +41,7 @@ WORDS = [{"word": "Pete", "entity": "B-PER", "score": 0.9}, {"word": "Sampras", 
             ["Sampras is I-PER, answered O", "Pete Sampras"],
             id="words",
         ),
-        pytest.param({"text": "a", "text_pair": "b"}, {"label": 4.5}, 0.25, ["4.5, answered 0.25", "a", "b"], id="a number"),
+        pytest.param({"text": "a", "text_pair": "b"}, {"label": 4.5}, 0.97025, ["4.5, answered 0.970", "a", "b"], id="a number"),
         pytest.param("a lone \ud800", {"label": 1}, LABELS, ["1, answered POSITIVE (0.987)", "a lone ?"], id="half a pair"),
     ],
 )

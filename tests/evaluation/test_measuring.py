@@ -226,6 +226,15 @@ def test_options_of_a_call_hold_for_a_pipeline_that_is_there(ready):
         measured(ready, rows_of([0] * 7), colour="red")
 
 
+def test_a_set_of_glue_whose_task_depends_on_the_model_is_measured_as_that_was_saved(model_folder):
+    rows = [{"sentence1": text, "sentence2": "the cat", "label": place / 2} for place, text in enumerate(TEXTS)]
+    as_numbers = measured(model_folder("sequence-classification", num_labels=1), rows, glue="stsb")
+    as_vectors = measured(model_folder("base"), rows, glue="stsb", task="sentence-similarity")
+    for report in (as_numbers, as_vectors):
+        assert {"pearson", "spearman"} == set(report.official) <= set(report.scores)
+    assert (as_numbers.task, as_vectors.task) == ("text-classification", "sentence-similarity")
+
+
 def test_a_task_without_a_measure_lists_those_with_one(model_folder):
     with pytest.raises(TaskError, match=r"no measure of the answers of feature-extraction, .* have one: .*text-classification"):
         measured(model_folder("base"), [{"text": "good"}], task="feature-extraction")

@@ -58,6 +58,8 @@ def mistake(found: "Mistake") -> Iterator[str]:
 def answer(found: Any) -> str:
     """The best of an answer: a label or a span with its score."""
     best = found[0] if isinstance(found, list) and found else found
+    if isinstance(best, float):
+        return f"{best:.3f}"
     if not isinstance(best, Mapping):
         return json.dumps(best, default=str)
     named = next((best[name] for name in ("label", "answer", "word") if name in best), None)

@@ -22,7 +22,8 @@ class GlueSet:
     """The labels' names; none where the reference is a number."""
     official: tuple[str, ...] = ("accuracy",)
     """The measures that the benchmark reports."""
-    task: str = "text-classification"
+    task: str | None = "text-classification"
+    """What does it unless a task is named; None is whatever the model was saved for."""
     folder: str
     """What the set is called in the Hub, and its folder."""
     split: str = "validation"
@@ -37,7 +38,7 @@ GLUE: Mapping[str, GlueSet] = {
     "qqp": GlueSet(folder="qqp", labels=("not_duplicate", "duplicate"), official=("accuracy", "f1")),
     "rte": GlueSet(folder="rte", labels=("entailment", "not_entailment")),
     "sst2": GlueSet(folder="sst2", labels=("negative", "positive"), task="sentiment-analysis"),
-    "stsb": GlueSet(folder="stsb", official=("pearson", "spearman")),
+    "stsb": GlueSet(folder="stsb", official=("pearson", "spearman"), task=None),
     "wnli": GlueSet(folder="wnli", labels=("not_entailment", "entailment")),
 }
 
