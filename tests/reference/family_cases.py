@@ -211,7 +211,14 @@ CASES = (
         ALBERT | {"num_hidden_layers": 3, "num_hidden_groups": 1, "inner_group_num": 2},
         "masked-lm",
     ),
-    variant("modernbert far away", "modernbert", MODERNBERT | {"local_attention": 128}, "base", "masked-lm", longest=307),
+    variant(
+        "modernbert far away",
+        "modernbert",
+        MODERNBERT | {"local_attention": 128, "max_position_embeddings": 1031},
+        "base",
+        "masked-lm",
+        longest=307,
+    ),
 )
 
 

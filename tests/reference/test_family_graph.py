@@ -118,6 +118,27 @@ def test_standard_operators_alone_give_the_same(combination):
         assert relative_difference(ours, theirs) < 1e-5
 
 
+@pytest.mark.parametrize("portable", [False, True])
+@pytest.mark.parametrize("length", [256, 257, 383, 384, 385])  # the last without blocks, the first with them, around their edges
+def test_windows_in_blocks_equal_transformers_at_every_edge(length, portable):
+    """Of texts longer than 2 x 64 + 128 tokens the queries stand in blocks of 128; a long text makes blocks of short ones too."""
+    combination = next(found for found in COMBINATIONS if found.case.name == "modernbert far away" and found.head == "base")
+    arrays = batch(combination.case, combination.head, lengths=(length, 1, 129, 128, 65))
+    found = run(graph(combination, portable=portable), arrays)
+    for name, theirs in reference_outputs(combination.case, combination.head, arrays).items():
+        assert relative_difference(masked(name, found[name], arrays["attention_mask"]), theirs) < 1e-5
+
+
+def test_windows_in_blocks_cost_what_the_tokens_cost():
+    """The largest array of a long text grows with its length, and not with the square; its layers are all windowed but two."""
+    combination = next(found for found in COMBINATIONS if found.case.name == "modernbert far away" and found.head == "base")
+    made = onnx.load_from_string(graph(combination))
+    scores = {node.output[0]: 0 for node in made.graph.node if node.op_type == "Softmax"}
+    made.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in scores)
+    found = run(made.SerializeToString(), batch(combination.case, combination.head, lengths=(1009,)))
+    assert sorted(found[name].shape for name in scores) == [(1, 5, 1009, 1009)] * 2 + [(8, 5, 128, 256)] * 3
+
+
 @EVERY
 def test_a_text_alone_equals_the_text_in_a_batch(combination):
     together = answers_of(graph(combination), texts(combination))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from headway.graph.exporting import Exported, export_model
     from headway.graph.session import Session
 
-GRAPH_VERSION = 3
+GRAPH_VERSION = 4
 """Rises whenever the same weights would become another graph, so that no cache serves an old one."""
 
 __all__ = ["GRAPH_VERSION", "Exported", "Session", "build_graph", "calibration_sequences", "export_model"]

@@ -3,6 +3,7 @@
 - Queries, keys and values are three products that share one prepared input: a fused product would have to be split again.
 - Attention is written out: the fused MultiHeadAttention takes a little longer. Queries' weights carry the scale of the scores.
 - Where only the first token's state is read, the last layer asks for that token alone: the others serve as keys and values.
+- A window is a mask where all texts are short, and otherwise blocks of tokens in the place of texts (``bands``).
 
 Shapes: queries, keys and values (batch, heads, sequence, size), scores (batch, heads, queries, keys). With ``first_only`` there
 is one query a text.
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 from headway.architecture import BucketBias, Disentangled, Rotary, SelfAttention
 from headway.graph import relative, rotary
+from headway.graph.bands import BandWriter
 from headway.graph.inputs import Inputs
 from headway.graph.parts import PartWriter
 
@@ -22,13 +24,14 @@ TRANSPOSED = [0, 1, 3, 2]
 
 @dataclass(frozen=True)
 class AttentionWriter:
-    """Writes the attention of the layer whose weights have this name."""
+    """Writes the attention of the layer whose weights have this name; ``long``: texts may be far longer than a window."""
 
     parts: PartWriter
     inputs: Inputs
     attention: SelfAttention
     name: str
     first_only: bool
+    long: bool
 
     def write(self, states: str) -> str:
         """What attention adds to the states: (batch, sequence, hidden), with ``first_only`` (batch, 1, hidden)."""
@@ -36,7 +39,7 @@ class AttentionWriter:
         scores = self.scores(states)
         mixed = write("MatMul", write("Softmax", scores, axis=-1), self.heads(states, 2, order=HEADS_FIRST))
         joined = write("Reshape", write("Transpose", mixed, perm=HEADS_FIRST), self.parts.writer.integers(0, 0, -1))
-        return self.parts.linear(joined, f"{self.name}.out")
+        return self.parts.linear(joined if self.band is None else self.band.joined(joined), f"{self.name}.out")
 
     def scores(self, states: str) -> str:
         """How much each query wants of each key, before the softmax."""
@@ -58,7 +61,7 @@ class AttentionWriter:
     def keys(self, states: str) -> tuple[str, str]:
         """The keys as queries are, ``""`` where nobody reads them so, and with their channels before their tokens."""
         write, positions = self.parts.writer.node, self.attention.positions
-        if isinstance(positions, Disentangled) or (self.rotary is not None and self.parts.portable):
+        if isinstance(positions, Disentangled) or (self.rotary is not None and self.parts.portable and self.band is None):
             keys = self.heads(states, 1, order=HEADS_FIRST, turned=self.rotary)
             return keys, write("Transpose", keys, perm=TRANSPOSED)
         return "", self.heads(states, 1, order=CHANNELS_FIRST, turned=self.rotary)
@@ -66,7 +69,10 @@ class AttentionWriter:
     def terms(self, queries: str, keys: str) -> Iterator[str]:
         """What is added to the scores: positions, and what hides padding and what is outside the window."""
         positions = self.attention.positions
-        penalty = self.inputs.penalty(window=self.attention.window, first_only=self.first_only)
+        if self.band is None:
+            penalty = self.inputs.penalty(window=self.attention.window, first_only=self.first_only)
+        else:
+            penalty = self.band.penalty()
         match positions:
             case BucketBias():
                 bias = relative.bucket_bias(self.parts, self.inputs, positions, first_only=self.first_only)
@@ -85,11 +91,29 @@ class AttentionWriter:
         flat = self.parts.linear(states, f"{self.name}.qkv", part=part, factor=factor)
         if turned is not None and not self.parts.portable:
             flat = rotary.turned_together(self.parts, flat, self.inputs, turned, heads=self.attention.num_heads, size=self.size)
+        if self.band is not None:
+            return self.heads_of_blocks(flat, self.band, index, order=order, turned=turned)
         split = writer.node("Reshape", flat, writer.integers(0, 0, self.attention.num_heads, self.size))
         found = writer.node("Transpose", split, perm=order)
         if turned is not None and self.parts.portable:
             return rotary.turned(self.parts, found, self.inputs, turned, size=self.size)
         return found
+
+    def heads_of_blocks(self, flat: str, band: BandWriter, index: int, *, order: list[int], turned: Rotary | None) -> str:
+        """The same for each block: its own queries, or the keys and values that it sees."""
+        writer, heads = self.parts.writer, self.attention.num_heads
+        if turned is not None and self.parts.portable:
+            split = writer.node("Reshape", flat, writer.integers(0, 0, heads, self.size))
+            split = rotary.turned(self.parts, split, self.inputs, turned, size=self.size, heads_last=True)
+            flat = writer.node("Reshape", split, writer.integers(0, 0, -1))
+        blocks = band.queries(flat) if index == 0 else band.near(flat)
+        return writer.node("Transpose", writer.node("Reshape", blocks, writer.integers(0, 0, heads, self.size)), perm=order)
+
+    @property
+    def band(self) -> BandWriter | None:
+        """The blocks in which queries meet the keys within their window; a lone query meets all, which costs little."""
+        window, plain = self.attention.window, self.attention.positions is None or self.rotary is not None
+        return BandWriter(self.inputs, window) if window and plain and self.long and not self.first_only else None
 
     @property
     def rotary(self) -> Rotary | None:

@@ -46,19 +46,20 @@ class Inputs:
     def penalty(self, *, window: int | None = None, first_only: bool = False) -> str:
         """What scores lose for keys at padding, (batch, 1, 1, sequence), or outside a window, (batch, 1, queries, sequence)."""
         lost = self.writer.node("Sub", self.kept, self.writer.number(1.0))
-        padding = self.writer.node("Unsqueeze", self._much(lost), self.writer.integers(1, 2))
+        padding = self.writer.node("Unsqueeze", self.much(lost), self.writer.integers(1, 2))
         if window is None:
             return padding
         far = self.writer.node(
             "Greater", self.writer.node("Abs", self.distances(first_only=first_only)), self.writer.integer(window)
         )
         unseen = self.writer.node("Neg", self.writer.node("Cast", far, to=TensorProto.FLOAT))
-        return self.writer.node("Add", padding, self._much(unseen))
+        return self.writer.node("Add", padding, self.much(unseen))
 
     def distances(self, *, first_only: bool) -> str:
         """Each query's place less each key's, (queries, sequence)."""
         queries = self.writer.node("Unsqueeze", self.places(first_only=first_only), self.writer.integers(1))
         return self.writer.node("Sub", queries, self.places())
 
-    def _much(self, unseen: str) -> str:
+    def much(self, unseen: str) -> str:
+        """What scores lose for keys that are not to be seen, from -1 for these and 0 for the others."""
         return self.writer.node("Mul", unseen, self.writer.number(MUCH))

@@ -14,10 +14,15 @@ def turned_together(parts: PartWriter, flat: str, inputs: Inputs, rotary: Rotary
     return parts.writer.node("RotaryEmbedding", flat, start, *_tables(parts, inputs, rotary, size), num_heads=heads)
 
 
-def turned(parts: PartWriter, split: str, inputs: Inputs, rotary: Rotary, *, size: int) -> str:
-    """The same by standard operators, (batch, heads, sequence, size): the first half of the channels turns with the second."""
+def turned(parts: PartWriter, split: str, inputs: Inputs, rotary: Rotary, *, size: int, heads_last: bool = False) -> str:
+    """The same by standard operators: the first half of the channels turns with the second.
+
+    The shape is (batch, heads, sequence, size), with ``heads_last`` (batch, sequence, heads, size).
+    """
     write = parts.writer.node
     cosines, sines = _tables(parts, inputs, rotary, size)
+    if heads_last:
+        cosines, sines = (write("Unsqueeze", table, parts.writer.integers(1)) for table in (cosines, sines))
     one, other = parts.writer.nodes("Split", split, count=2, axis=-1, num_outputs=2)
     first = write("Sub", write("Mul", one, cosines), write("Mul", other, sines))
     second = write("Add", write("Mul", other, cosines), write("Mul", one, sines))
