@@ -68,6 +68,16 @@ def test_answers_and_their_form_are_those_of_transformers_at_the_call(both, opti
         assert_same(ours(inputs, **options), theirs_quietly(theirs, inputs, **options))
 
 
+@pytest.mark.parametrize("strategy", ["longest_first", "only_first", "only_second"])
+def test_pairs_are_cut_as_by_transformers(both, strategy):
+    ours, theirs = both
+    long, short = "two dogs and the old town " * 20, "a cat"
+    pair = {"text": short, "text_pair": long} if strategy == "only_second" else {"text": long, "text_pair": short}
+    for length in (17, LIMIT):
+        options = {"truncation": strategy, "max_length": length}
+        assert_same(ours([pair, pair], **options), theirs([pair, pair], **options))
+
+
 @pytest.mark.parametrize("kind", ["softmax", "multi-label"])
 def test_options_of_the_pipeline_and_of_the_call_work_together_as_in_transformers(tmp_path, kind):
     folder = make_folder(tmp_path, "bert", **KINDS[kind])

@@ -73,6 +73,8 @@ def test_targets_without_any_token_are_refused(tiny_tokenizer):
         prepared(tiny_tokenizer, targets=[])
     with pytest.raises(TaskError, match="The target 5 is a int, but targets are words"):
         prepared(tiny_tokenizer, targets=[5])
+    with pytest.raises(TaskError, match=r"targets is 5, but it is a word or a list of words to choose among"):
+        prepared(tiny_tokenizer, targets=5)
 
 
 def test_a_text_without_a_mask_says_how_to_write_one(tiny_tokenizer):

@@ -262,3 +262,32 @@ def test_windows_of_a_pair_hold_a_part_of_each_text_and_meet_all_of_both(tiny_to
         assert [kind for token, kind in zip(ids, types, strict=True) if token == dog] == [1] * ids.count(dog)
     (short,) = prepared(tiny_tokenizer, overflow="window").encode([{"text": "film", "text_pair": "dog"}])
     assert short == prepared(tiny_tokenizer).encode([{"text": "film", "text_pair": "dog"}])[0]
+
+
+@pytest.mark.parametrize(
+    ("truncation", "lengths", "kept"),
+    [("longest_first", (9, 9), (4, 4)), ("only_first", (9, 7), (1, 7)), ("only_second", (7, 9), (7, 1))],
+)
+def test_which_text_of_a_pair_is_cut_may_be_said(tiny_tokenizer, truncation, lengths, kept):
+    """Eleven positions, three of them special: eight tokens for two texts."""
+    item = {"text": "good " * lengths[0], "text_pair": "bad " * lengths[1]}
+    (found,) = prepared(tiny_tokenizer, truncation=truncation).encode([item])
+    words = tiny_tokenizer.decode(list(found.sequences[0].ids), skip_special_tokens=True).split()
+    assert (words.count("good"), words.count("bad")) == kept
+    (counted,) = prepared(tiny_tokenizer, truncation=truncation, count_dropped=True).encode([item])
+    assert (counted.sequences, counted.dropped) == (found.sequences, sum(lengths) - 8)
+    (alone,) = prepared(tiny_tokenizer, truncation=truncation).encode(["good " * 20])
+    assert len(alone.sequences[0]) == 11
+
+
+def test_windows_of_the_first_text_alone_hold_the_whole_second_one(tiny_tokenizer):
+    item = {"text": "good " * 20, "text_pair": "bad film"}
+    (found,) = prepared(tiny_tokenizer, overflow="window", shorten="only_first", stride=2).encode([item])
+    decoded = [tiny_tokenizer.decode(list(window.ids)) for window in found.sequences]
+    assert all(text.endswith("[SEP] bad film [SEP]") for text in decoded)
+    assert [text.count("good") for text in decoded] == [6, 6, 6, 6, 4]
+
+
+def test_a_text_that_must_not_be_cut_and_fills_the_model_is_refused(tiny_tokenizer):
+    with pytest.raises(InputError, match=r"only_first|room|first"):
+        prepared(tiny_tokenizer, truncation="only_first").encode([{"text": "good", "text_pair": "bad " * 20}])

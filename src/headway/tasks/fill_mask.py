@@ -1,7 +1,7 @@
 """Fill-mask: the likeliest words for each mask in a text, with the answers of transformers' pipeline."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -185,6 +185,8 @@ def prepare(facts: ModelFacts, options: FillMaskOptions) -> MaskFiller:
 
 def target_ids(targets: str | Sequence[str], facts: ModelFacts) -> np.ndarray:
     """The token ids that the words stand for, each once."""
+    if not isinstance(targets, Iterable):
+        raise TaskError(f"targets is {targets!r}, but it is a word or a list of words to choose among. Write targets=['good'].")
     words = [targets] if isinstance(targets, str) else list(targets)
     ids = {token for word in words if (token := _target_id(word, facts)) is not None}
     if not ids:

@@ -11,6 +11,7 @@ from headway.tasks.task import Encoded, ModelFacts, TaskOptions
 
 if TYPE_CHECKING:
     from headway.text import Tokenizer
+    from headway.text.truncation import Truncation
 
 Item = TypeVar("Item")
 
@@ -30,11 +31,24 @@ def token_limit(tokenizer: "Tokenizer", config: ModelConfig, *, asked: int | Non
 
 
 def encode_inputs(
-    texts: Sequence[str], pairs: Sequence[str | None], *, facts: ModelFacts, limit: int, options: TaskOptions
+    texts: Sequence[str],
+    pairs: Sequence[str | None],
+    *,
+    facts: ModelFacts,
+    limit: int,
+    options: TaskOptions,
+    strategy: "Truncation" = "longest_first",
 ) -> list[Encoded]:
-    """Texts, some perhaps with a pair, as the model reads them: in one sequence each, or in windows where the options say so."""
-    if options.overflow == "window" or options.count_dropped:
-        return _by_pairing(texts, pairs, lambda first, second: _in_windows(first, second, facts, limit, options))
+    """Texts, some perhaps with a pair, as the model reads them: in one sequence each, or in windows where the options say so.
+
+    ``strategy`` says which text of a pair is cut; a text without a pair is cut whatever it says.
+    """
+    if options.overflow == "window" or options.count_dropped or strategy != "longest_first":
+        return _by_pairing(
+            texts,
+            pairs,
+            lambda first, second: _in_windows(first, second, facts, limit, options, strategy if second else "longest_first"),
+        )
     refuse = options.overflow == "error"
     return [
         Encoded((tokens,)) for tokens in encode_texts(texts, pairs, tokenizer=facts.tokenizer, limit=limit, refuse_longer=refuse)
@@ -75,13 +89,19 @@ def window_stride(stride: int | None, *, limit: int) -> int:
 
 
 def _in_windows(
-    texts: Sequence[str], pairs: Sequence[str] | None, facts: ModelFacts, limit: int, options: TaskOptions
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    facts: ModelFacts,
+    limit: int,
+    options: TaskOptions,
+    strategy: "Truncation",
 ) -> list[Encoded]:
     """All windows of each text, or its first with the number of tokens that are in none."""
     in_windows, stride = options.overflow == "window", window_stride(options.stride, limit=limit)
-    if in_windows and pairs is not None:
+    if in_windows and pairs is not None and strategy == "longest_first":
         stride = min(stride, limit // 8)  # of two texts that share a window, each may have little of it
-    found = facts.tokenizer.encode_windows(texts, pairs, max_length=limit, stride=stride)
+    stride = stride if in_windows else 0
+    found = facts.tokenizer.encode_windows(texts, pairs, max_length=limit, stride=stride, strategy=strategy)
     if in_windows:
         return [Encoded(tuple(window.sequence for window in windows)) for windows in found]
     firsts = [windows[0].sequence for windows in found]

@@ -56,6 +56,8 @@ class ClassificationOptions(TaskOptions):
     """What the windows of a long text (``overflow="window"``) give together: for each label the average or the largest of their
     scores, or those of the first."""
 
+    shorten: Literal["longest_first", "only_first", "only_second"] = "longest_first"
+    """Which text of a pair loses its end, or is read in windows, where both together are too long."""
     return_all_scores: bool | None = None
     """An old way to ask for all labels (True), then in the model's order, or for one (False); ``top_k`` wins over it."""
 
@@ -80,7 +82,8 @@ class Classifier:
     def encode(self, items: Sequence[Any]) -> list[Encoded]:
         """Texts and pairs as the model reads them."""
         texts, pairs = zip(*map(read_pair, items), strict=True) if items else ((), ())
-        return encode_inputs(texts, pairs, facts=self.facts, limit=self.limit, options=self.options)
+        how = self.options
+        return encode_inputs(texts, pairs, facts=self.facts, limit=self.limit, options=how, strategy=how.shorten)
 
     def reduce(self, outputs: Outputs, encoded: Encoded, *, part: int) -> np.ndarray:
         """The score of each label, (labels,)."""
@@ -109,8 +112,11 @@ class Classifier:
 
 
 def translate(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of transformers' pipeline in our words: functions in capitals, and the old name of ``top_k``."""
+    """Options of transformers' pipeline in our words: functions in capitals, which text is cut, the old name of ``top_k``."""
     given = dict(values)
+    cut = given.get("truncation")
+    if (strategy := getattr(cut, "value", cut)) in ("only_first", "only_second"):
+        given |= {"truncation": True, "shorten": strategy}
     if given.get("function_to_apply") is not None:
         function = given["function_to_apply"]
         given["function_to_apply"] = str(getattr(function, "value", function)).lower()
