@@ -33,6 +33,10 @@ class Examples:
 
 
 EXAMPLES: dict[str, Examples] = {
+    "token-classification": Examples(
+        items=("the movie was great fun", {"words": ["boring"]}, {"words": ["we", "hate", "it", ";", "really"]}),
+        options={"aggregation_strategy": "first"},
+    ),
     "fill-mask": Examples(
         items=("the [MASK] was great fun", "[MASK]", "we [MASK] it ; [MASK] , it is not very good"), long=f"a [MASK] film {LONG}"
     ),

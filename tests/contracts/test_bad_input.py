@@ -14,6 +14,7 @@ TASKS = {
     "fill-mask": "masked-lm",
     "feature-extraction": "base",
     "sentence-embeddings": "base",
+    "token-classification": "token-classification",
     "zero-shot-classification": "sequence-classification",
 }
 ENGINES = ["onnx", pytest.param("torch", marks=pytest.mark.train)]

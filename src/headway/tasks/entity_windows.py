@@ -27,10 +27,10 @@ class Reading:
         """The tokens with their scores, (tokens, labels): of the whole text, or of each window."""
         if self.whole is None:
             return list(zip(self.windows, parts, strict=True))
-        return [(self.whole, joined_scores(parts, self.windows, self.whole))]
+        return [(self.whole, joined_scores(parts, self.windows, whole=self.whole))]
 
 
-def joined_scores(parts: Sequence[np.ndarray], windows: Sequence[TextTokens], whole: TextTokens) -> np.ndarray:
+def joined_scores(parts: Sequence[np.ndarray], windows: Sequence[TextTokens], *, whole: TextTokens) -> np.ndarray:
     """The scores of all tokens of a text, (tokens, labels), from those of its windows.
 
     Each token has them from the window in which the nearer end is farthest away, so that it was read with most context: the rule

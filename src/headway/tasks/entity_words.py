@@ -73,11 +73,15 @@ class TextTokens:
     def spans(self) -> list[tuple[int, int]]:
         """Where each token stands in the text, in characters; white space that some tokenizers count in is in it."""
         offsets = self.pieces.offsets
-        if self.words is None:
-            return [offsets[place] for place in self.places]
-        starts = [self.words.starts[number or 0] for number in self.word_ids]
-        shifted = zip(starts, self.places, strict=True)
-        return [(start + offsets[place][0], start + offsets[place][1]) for start, place in shifted]
+        found = [offsets[place] for place in self.places]
+        if self.words is not None:
+            starts = [self.words.starts[number or 0] for number in self.word_ids]
+            found = [(start + first, start + last) for start, (first, last) in zip(starts, found, strict=True)]
+        for place in range(len(found) - 2, -1, -1):
+            start, end = found[place]
+            if start == end and start > found[place + 1][0]:  # the space that a tokenizer adds behind <mask>, trimmed off
+                found[place] = (found[place + 1][0],) * 2
+        return found
 
     def span(self, first: int, last: int) -> tuple[int, int]:
         """Where the tokens from the first to the last stand, without white space around them; all white space is its end."""
@@ -125,7 +129,7 @@ class TextTokens:
         return self.words is None and start < end and " " in self.text[end : self.span(place, place)[0]]
 
 
-def word_scores(scores_TL: np.ndarray, words: Sequence[Unit], strategy: str) -> np.ndarray:
+def word_scores(scores_TL: np.ndarray, words: Sequence[Unit], *, strategy: str) -> np.ndarray:
     """The scores of words, (words, labels).
 
     Those of the ``first`` token, their ``average``, or with ``max`` those of the token that has the largest score.

@@ -151,7 +151,7 @@ class Tagger:
             units, scores_UL = tokens.each_token, scores_TL
         else:
             units = tokens.each_word
-            scores_UL = word_scores(scores_TL, units, strategy)
+            scores_UL = word_scores(scores_TL, units, strategy=strategy)
         if not units:
             return []
         labels_U = best_labels(scores_UL, self.rules)
@@ -198,7 +198,7 @@ class Tagger:
         strategy = chosen if chosen in ("average", "max") else "first"
         units, found = tokens.each_word, {}
         if units:
-            scores_UL = word_scores(scores_TL, units, strategy)
+            scores_UL = word_scores(scores_TL, units, strategy=strategy)
             for unit, label, scores_L in zip(units, best_labels(scores_UL, self.rules), scores_UL, strict=True):
                 found[unit] = self.labels.names[label], float(scores_L[label])
         if tokens.words is None:
