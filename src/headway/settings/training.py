@@ -1,7 +1,7 @@
 """Settings of training: ``TrainingArguments`` under the names people know, and those of ``headway train``."""
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from headway.core.config import Config
 from headway.errors import ConfigError
@@ -25,6 +25,7 @@ COUNTS = (
     "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "logging_steps", "save_steps",
 )  # fmt: skip
 BALANCED = "balanced"
+REPORTS = ("none", "all", "tensorboard", "wandb", "mlflow")
 NOT_NEGATIVE = ("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm")
 
 
@@ -114,6 +115,12 @@ class TrainingArguments(Config):
     logging_first_step: bool = False
     """Whether the first step has a line of its own."""
 
+    report_to: tuple[Literal["none", "all", "tensorboard", "wandb", "mlflow"], ...] = ()
+    """Where figures go beside the terminal and log.jsonl; all means whatever of these is installed."""
+
+    run_name: str | None = None
+    """What the run is called where figures are reported to."""
+
     eval_strategy: When = "no"
     """When the model is evaluated."""
 
@@ -154,6 +161,7 @@ class TrainingArguments(Config):
         """Refuse values that cannot mean anything, before any work is done."""
         for name in ("lr_scheduler_kwargs", "optim_args"):
             object.__setattr__(self, name, as_words(getattr(self, name), name=name))
+        _check_reports(self)
         _check_numbers(self)
         for name, known in (("lr_scheduler_type", Schedule), ("optim", Optimizer)):
             if getattr(self, name) not in get_args(known):
@@ -170,6 +178,17 @@ class TrainingArguments(Config):
             raise ConfigError(
                 f"num_train_epochs is {self.num_train_epochs}, so nothing would be trained. Use a positive number, or max_steps."
             )
+
+
+def _check_reports(arguments: TrainingArguments) -> None:
+    named: Any = arguments.report_to
+    given = (named,) if isinstance(named, str) else tuple(named or ())
+    object.__setattr__(arguments, "report_to", given)
+    if unknown := [name for name in given if name not in REPORTS]:
+        raise ConfigError(
+            f"report_to has {unknown[0]!r}, which is not known here. Use {', '.join(REPORTS)}, or for others a callback with "
+            "on_log."
+        )
 
 
 def _check_numbers(arguments: TrainingArguments) -> None:

@@ -25,6 +25,7 @@ from headway.training.order import shuffled_batches
 from headway.training.reporting import Reporter
 from headway.training.rows import Collator, Row, collated_batch, fingerprint, make_batch, read_rows
 from headway.training.step import mixed_precision
+from headway.training.trackers import trackers
 
 EVALUATION_TOKENS = 8192
 
@@ -91,7 +92,7 @@ class Trainer:
         self.eval_dataset = eval_dataset
         self.compute_metrics = compute_metrics
         self.task: Task = find_task(task)
-        self.callbacks = Callbacks(callbacks)
+        self.callbacks = Callbacks([*trackers(self.args), *callbacks])
         self.state = TrainerState()
         self.reporter = Reporter(self.args.output_dir, progress=progress)
         self._tell("init_end")
