@@ -3,6 +3,7 @@
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from headway.architecture import weight_shapes
 from headway.core.batching import TokenSequence
@@ -68,6 +69,21 @@ def test_nothing_is_computed_that_nobody_reads(random_weights):
 def test_a_batch_without_masks_has_no_scores(how, random_weights):
     narrow = for_masks_only(built("bert", random_weights, **how), MASK)
     assert scores(narrow, [TokenSequence([11, 12]), TokenSequence([13])])["masked_logits"].shape == (0, 101)
+
+
+@pytest.mark.parametrize("operators", [("Relu", "Reshape"), ("Reshape", "Reshape"), ("Reshape",)], ids=str)
+def test_a_graph_of_others_is_left_alone(operators):
+    values = ["input_ids", *(f"value.{place}" for place in range(len(operators) - 1)), "logits"]
+    nodes = [
+        helper.make_node(operator, [values[place], "shape"][: 1 + (operator == "Reshape")], [values[place + 1]])
+        for place, operator in enumerate(operators)
+    ]
+    shape = numpy_helper.from_array(np.array([-1, 2, 3]), "shape")
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (None, 2, 3)) for name in ("input_ids", "logits")]
+    model = helper.make_model(helper.make_graph(nodes, "graph", ends[:1], ends[1:], [shape]))
+    before = model.SerializeToString()
+    assert for_masks_only(model, MASK) is None
+    assert model.SerializeToString() == before
 
 
 def test_a_graph_that_ends_otherwise_is_left_alone(random_weights, tiny_config):

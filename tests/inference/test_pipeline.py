@@ -136,6 +136,9 @@ def test_another_tokenizer_may_be_given_by_object_or_name(classifier, model_fold
             id="option",
         ),
         pytest.param(
+            {"task": "fill-mask", "model": "FOLDER", "top_k": 0}, TaskError, "top_k is 0, but it counts answers", id="value"
+        ),
+        pytest.param(
             {"model": "FOLDER", "engine": "tf"},
             EngineError,
             "engine is 'tf', which is none that Headway has; known are auto, onnx, torch",

@@ -35,7 +35,7 @@ def for_masks_only(model: onnx.ModelProto, mask_token_id: int) -> onnx.ModelProt
     if end is None or nodes[end].op_type != "Reshape":
         return None
     chain = list(_back(nodes, makers, nodes[end].input[0]))
-    if not chain or nodes[chain[-1]].op_type != "Reshape":
+    if len(chain) < 2 or nodes[chain[-1]].op_type != "Reshape":
         return None
     rows = nodes[chain[-1]].output[0]
     for place in chain[:-1]:
