@@ -9,8 +9,8 @@ import pytest
 from pyarrow import parquet
 
 from headway import pipeline
+from headway.bulk import assembling, predict_files
 from headway.bulk import job as jobs
-from headway.bulk import predict_files
 from headway.bulk.inputs import PIECE_ROWS
 from headway.errors import ConfigError, DataError
 
@@ -87,6 +87,21 @@ def test_a_row_that_cannot_be_answered_has_the_reason_and_the_others_their_answe
         assert [row["text"] for row in rows[:6]] == ["good", None, 5, None, ["a"], "half \ud800"]
     assert (summary.total.rows, summary.total.errors) == (10, 6)
     assert str(summary).startswith("10 rows, 6 with errors in ")
+
+
+@pytest.mark.parametrize("blank", [[], [0], [0, 1, 2, 4, 5, 7], range(8)])
+def test_whole_blocks_of_rows_without_anything_to_answer_stay_in_their_places(tmp_path, model, blank):
+    texts = [None if number // 100 in blank else text for number, text in enumerate(make_texts(800))]
+    path = write_table(tmp_path / "in.jsonl", [{"text": text} for text in texts])
+    summary = predict_files(path, tmp_path / "out.jsonl", model=model)
+    rows = read_table(tmp_path / "out.jsonl")
+    assert [row["text"] for row in rows] == texts
+    assert (
+        [row["error"] is None for row in rows]
+        == [row["label"] is not None for row in rows]
+        == [text is not None for text in texts]
+    )
+    assert summary.total.errors == 100 * len(blank)
 
 
 def test_strict_stops_at_the_first_row_that_cannot_be_answered_and_goes_on_without(tmp_path, model):
@@ -217,6 +232,26 @@ def test_what_cannot_be_done_is_said_before_any_work(tmp_path, model, arguments,
     with pytest.raises(error, match=message):
         predict_files(inputs, tmp_path / given.pop("output"), model=model, **given)
     assert not list(tmp_path.glob("out*"))
+
+
+def test_an_output_that_is_an_input_or_a_folder_is_refused(tmp_path, model):
+    path = write_table(tmp_path / "in.csv", [{"text": "good"}])
+    with pytest.raises(ConfigError, match=r"in\.csv is read and would be written over"):
+        predict_files(tmp_path / "*.csv", path, model=model)
+    (tmp_path / "out.csv").mkdir()
+    with pytest.raises(ConfigError, match=r"out\.csv is a folder, but the answers are written to a file"):
+        predict_files(path, tmp_path / "out.csv", model=model)
+
+
+def test_large_rows_and_many_make_groups_of_parquet(tmp_path, model, monkeypatch):
+    monkeypatch.setattr(assembling, "GROUP_ROWS", 300)
+    path = write_table(tmp_path / "in.csv", [{"text": text} for text in make_texts(700)])
+    predict_files(path, tmp_path / "a.parquet", model=model)
+    groups = parquet.ParquetFile(tmp_path / "a.parquet").metadata
+    assert [groups.row_group(number).num_rows for number in range(groups.num_row_groups)] == [300, 300, 100]
+    monkeypatch.setattr(assembling, "GROUP_BYTES", 1)
+    predict_files(path, tmp_path / "b.parquet", model=model)
+    assert parquet.read_table(tmp_path / "b.parquet")["text"].to_pylist() == make_texts(700)
 
 
 def test_a_file_that_lacks_a_column_is_refused_before_the_files_before_it_are_answered(tmp_path, model, monkeypatch):

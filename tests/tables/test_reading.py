@@ -239,6 +239,13 @@ def test_what_cannot_be_read_is_named(tmp_path, name, content, said):
     assert str(path) in str(caught.value)
 
 
+def test_parquet_with_a_name_twice_is_refused(tmp_path):
+    table = pa.Table.from_arrays([pa.array(["x"]), pa.array(["y"])], ["a", "a"])
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    with pytest.raises(DataError, match="has 'a' twice among its columns"):
+        list(read_rows(tmp_path / "rows.parquet"))
+
+
 def test_a_row_longer_than_what_is_read_at_once_is_said(tmp_path, small_blocks):
     with pytest.raises(DataError, match=r"has a row of more than .* perhaps a quote was opened and never closed"):
         list(read_rows(write(tmp_path / "rows.csv", 'a,b\n1,"' + "x,y\n" * 99)))
@@ -302,6 +309,7 @@ def test_files_are_read_by_their_uri_and_known_by_size_and_time(tmp_path):
     assert source.identity() == {"name": f"file://{path}", **expected}
     assert Source(str(path)).identity() == {"name": str(path), **expected}
     assert Source("-").identity() == {"name": "-"}
+    assert not names_files(f"{path}\0")
     with pytest.raises(DataError, match="is no file in its store"):
         read_all(Source(f"file://{tmp_path}/none.csv"))
 

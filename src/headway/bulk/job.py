@@ -1,5 +1,6 @@
 """A job from its first row to the table that it writes."""
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from headway.bulk.parts import Parts, parts_folder, parts_of
 from headway.bulk.progress import Progress
 from headway.bulk.tally import Summary, Tally
 from headway.bulk.threads import Behind, ahead
-from headway.errors import DataError
+from headway.errors import ConfigError, DataError
 from headway.inference import Pipeline
 from headway.tasks import Column
 from headway.tasks import task as find_task
@@ -78,6 +79,7 @@ def run_job(
     ``answer_pieces`` answers the pieces, in order, in another way than in this process.
     """
     began = time.monotonic()
+    _check_output(job)
     if job.once and any(parts_folder(job.output).glob("*.arrow")):
         warnings.warn(
             "What comes from standard input cannot be read again, so the job begins anew, and what an earlier run had done of it "
@@ -98,6 +100,17 @@ def run_job(
         assemble(parts, _answer_schema(job.columns))
         parts.remove()
     return Summary(total, before=before, tokens_before=tokens_before, seconds=time.monotonic() - began)
+
+
+def _check_output(job: Job) -> None:
+    """Refuse an output that cannot take its name in the end, or would take that of an input."""
+    if job.output.is_dir():
+        raise ConfigError(f"{job.output} is a folder, but the answers are written to a file. Name a file in it.")
+    for source in job.inputs:
+        if job.output.is_file() and os.path.exists(source.name) and job.output.samefile(source.name):
+            raise ConfigError(
+                f"{job.output} is read and would be written over. Name another output, or leave it out of the inputs."
+            )
 
 
 def in_this_process(job: Job) -> AnswerPieces:

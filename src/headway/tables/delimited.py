@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import DataError
-from headway.tables.form import Opened, Write, with_head
+from headway.tables.form import Opened, Write, check_names, with_head
 from headway.tables.lines import as_texts
 from headway.tables.rows import Rows
 
@@ -63,9 +63,7 @@ def _header(head: bytes, name: str, form: Ragged) -> list[str]:
         names = next((form.cells(line.rstrip("\r\n")) for line in lines if line.strip()), [])
     else:
         names = next((row for row in csv.reader(lines, delimiter=form.separator) if row), [])
-    twice = sorted({column for column in names if names.count(column) > 1})
-    if twice:
-        raise DataError(f"{name} has {twice[0]!r} twice among its columns, so nobody can tell which is meant. Rename one.")
+    check_names(names, name)
     return names
 
 

@@ -1,12 +1,13 @@
 """What one file in ``tables/`` says about its form of table: ``FORM``."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, TypeAlias
 
+from headway.errors import DataError
 from headway.tables.rows import Rows
 
 if TYPE_CHECKING:
@@ -68,6 +69,13 @@ class Rejoined(io.RawIOBase):
             data = self._rest.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+
+def check_names(names: Sequence[str], name: str) -> None:
+    """Refuse a table two of whose columns have the same name."""
+    twice = sorted({column for column in names if names.count(column) > 1})
+    if twice:
+        raise DataError(f"{name} has {twice[0]!r} twice among its columns, so nobody can tell which is meant. Rename one.")
 
 
 def with_head(stream: IO[bytes], size: int = HEAD_BYTES) -> tuple[bytes, IO[bytes]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import DataError
-from headway.tables.form import Form, Opened, Write, without_first
+from headway.tables.form import Form, Opened, Write, check_names, without_first
 from headway.tables.rows import Rows
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def read(opened: Opened, skip: int) -> Iterator[Rows]:
             "read from any place. Save standard input to a file, and do not compress Parquet once more."
         )
     file = parquet.ParquetFile(opened.stream, pre_buffer=False)
+    check_names(file.schema_arrow.names, opened.name)
     groups = [file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)]
     first = 0
     while first < len(groups) and skip >= groups[first]:

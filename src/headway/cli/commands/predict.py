@@ -63,9 +63,16 @@ def make_pipeline(settings: PredictSettings, what: Wanted) -> "Pipeline":
 def write(settings: PredictSettings, what: Wanted, ready: "Pipeline") -> None:
     """Answer every row, and write them with their answers."""
     from headway.bulk.job import run_job
+    from headway.bulk.parts import parts_folder
     from headway.bulk.progress import Progress
 
-    summary = run_job(make_job(settings, what, ready), restart=settings.restart, progress=Progress())
+    job = make_job(settings, what, ready)
+    try:
+        summary = run_job(job, restart=settings.restart, progress=Progress())
+    except KeyboardInterrupt:
+        if parts_folder(job.output).is_dir():
+            print("headway: what was answered is kept; the same command goes on with the rest.", file=sys.stderr)
+        raise
     print(f"{summary}. Written to {settings.out}")
 
 
