@@ -5,8 +5,19 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from headway.tasks.answer_spans import best_spans, candidates, highest, joined, limited, shares, sliding_maximum, with_no_answer
-from headway.tasks.question_windows import Window
+from headway.tasks.answer_spans import (
+    Candidates,
+    best_spans,
+    candidates,
+    highest,
+    in_characters,
+    joined,
+    limited,
+    shares,
+    sliding_maximum,
+    with_no_answer,
+)
+from headway.tasks.question_windows import Window, passage_of
 
 NUMBERS = st.lists(st.sampled_from([0.0, 0.125, 0.25, 0.3, 0.5, 1.0]), min_size=0, max_size=13)
 
@@ -67,6 +78,15 @@ def test_huge_logits_are_no_trouble(value):
     logits = np.array([0, value, value], np.float32)
     found = candidates(logits, logits, Window(start=0, place=1, count=2), count=5, longest=3, has_no_answer_token=True)
     assert found.scores.tolist() == ([0.25] * 3 if value > 0 else [0.0] * 3)
+
+
+def test_a_word_that_a_window_cuts_is_whole_as_far_as_the_window_holds_it():
+    offsets = [(0, 2), (3, 5), (5, 7), (7, 11), (12, 16)]  # an un lo vely film
+    passage = passage_of("an unlovely film", offsets, [0, 1, 1, 1, 2])
+    found = Candidates(np.array([2]), np.array([2]), np.array([0.5]), 0.0)
+    for window, place in ((Window(0, 0, 5), (3, 11)), (Window(2, 0, 3), (5, 11)), (Window(0, 0, 3), (3, 7))):
+        assert list(in_characters(found, passage, window, by_words=True)) == [(*place, 0.5)]
+        assert list(in_characters(found, passage, window, by_words=False)) == [(5, 7, 0.5)]
 
 
 def test_equal_words_are_one_answer_where_they_first_stood_and_their_scores_add_up():

@@ -11,6 +11,7 @@ from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
 
 from headway import pipeline
 from headway.errors import ConfigError, InputError, TaskError
+from headway.evaluation import evaluate
 from headway.families import family
 from headway.tasks import Call, ModelFacts, task
 from headway.text import Tokenizer
@@ -343,3 +344,19 @@ def test_the_task_of_a_model_with_this_head_is_known(pipe, model_folder):
     folder = model_folder("question-answering", num_labels=2)
     assert pipeline(model=folder).task == "question-answering"
     assert pipe(**ITEM)["answer"] in ITEM["context"]
+
+
+def test_questions_with_right_answers_are_measured(pipe):
+    contexts = ["the film was fun .", "a dog and two cats", "she had a play"]
+    best = [answer["answer"] for answer in pipe(question=["what", "who", "what"], context=contexts)]
+    right = [{"text": ["x", best[0]], "answer_start": [0, 0]}, [best[1]], "zebra"]
+    rows = [
+        {"question": question, "context": context, "answers": answers}
+        for question, context, answers in zip(["what", "who", "what"], contexts, right, strict=True)
+    ]
+    found = evaluate(pipe, rows, worst=1, resamples=7)
+    assert found.scores == {"f1": pytest.approx(2 / 3), "exact_match": pytest.approx(2 / 3)}
+    assert [mistake.row for mistake in found.worst] == [3]
+    found = evaluate(pipe, [*rows, {**rows[0], "answers": []}, {**rows[0], "answers": None}], resamples=7)
+    assert (found.rows, found.left_out) == (4, 1)
+    assert {"best_f1", "best_f1_threshold", "no_answer_accuracy"} < found.scores.keys()

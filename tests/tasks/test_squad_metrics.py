@@ -125,6 +125,11 @@ def test_the_best_threshold_is_the_official_one(rows):
     assert found == expected
 
 
+def test_without_questions_there_is_no_threshold_to_find():
+    nothing = np.zeros(0)
+    assert best_threshold(nothing, nothing, has_answer_N=nothing, is_empty_N=nothing, lowest=-1.0) == (0.0, -1.0)
+
+
 def answered(text, *, score=0.5, best=None, none=0.25):
     best = text if best is None else best
     return [{"answer": text, "score": score, "no_answer_score": none, "best_answer": best, "best_score": 0.5}]
@@ -142,6 +147,7 @@ def test_questions_that_all_have_answers_are_measured_by_version_1():
     assert scorer.scores(table) == {"f1": pytest.approx((1 + 2 / 3) / 2), "exact_match": 0.5}
     assert scorer.scores(table[[0, 0, 1]])["exact_match"] == pytest.approx(2 / 3)  # as bootstrap takes rows
     assert scorer.scores(table[:0]) == {"f1": 0.0, "exact_match": 0.0}
+    assert scorer.details(table)[0].rows == (("with an answer", 2, pytest.approx(5 / 6), 0.5),)
 
 
 def test_questions_without_an_answer_make_it_version_2():
