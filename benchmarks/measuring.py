@@ -31,6 +31,11 @@ class System:
         self._here.send("go")
         return float(self._here.recv())
 
+    def peak_megabytes(self) -> float:
+        """The most memory that the process has held so far."""
+        self._here.send("memory")
+        return float(self._here.recv())
+
     def close(self) -> None:
         """End the process."""
         self._process.terminate()
@@ -45,10 +50,19 @@ def _serve(there: Any, make: Callable[..., Callable[[list[Any]], Any]], argument
     work = make(*arguments)
     work(items[:WARM_UP])
     there.send("ready")
-    while there.recv() == "go":
+    while (asked := there.recv()) in ("go", "memory"):
+        if asked == "memory":
+            there.send(peak_megabytes())
+            continue
         start = time.perf_counter()
         work(items)
         there.send(time.perf_counter() - start)
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has held, read from the system."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return next(float(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 
 
 def rounds(systems: list[System], count: int) -> dict[str, list[float]]:
