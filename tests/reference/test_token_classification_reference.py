@@ -9,6 +9,7 @@ all is equal as it stands, but for words that were split and for letters whose m
 import random
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -278,3 +279,33 @@ def test_real_texts_with_the_real_vocabularies(data_folder, conll, tmp_path, kin
         assert sum(map(len, found)) > 1000
         for text, our, their in zip(texts, found, expected, strict=True):
             assert_same(our, without_white_space(their, text))
+
+
+CASES = [
+    # kind, input, labels by where their token begins (O elsewhere), theirs, ours: with the strategy "first"
+    pytest.param("roberta", "of Zürich, York", {3: "B-LOC"}, [(" Zürich,", 3, 10)], [(" Zürich", 3, 9)], id="comma"),
+    pytest.param("roberta", "John's York", {0: "B-PER"}, [(" John's", 0, 6)], [(" John", 0, 4)], id="genitive"),
+    pytest.param("roberta", "of\nJohn", {0: "B-LOC"}, [(" of\nJohn", 0, 7)], [(" of", 0, 2)], id="a line that ends"),
+    pytest.param("deberta-v2", "of New York", {3: "B-LOC", 7: "I-LOC"}, [("NewYork", 2, 11)], [("New York", 3, 11)], id="spaces"),
+    pytest.param("deberta-v2", "in John⟐", {3: "B-PER"}, [("John", 2, 7)], [("John⟐", 3, 8)], id="an unknown letter"),
+    pytest.param("bert", "we fi\u00adlm", {0: "B-LOC"}, [("we film", 0, 8)], [("we", 0, 2)], id="a soft hyphen"),
+    pytest.param("bert", ["U.N.", "film"], {0: "B-ORG"}, [("u", 0, 1)], [("u. n.", 0, 4)], id="words that were split"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "item", "wanted", "expected", "right"), CASES)
+def test_the_cases_of_the_documentation(trio, kind, item, wanted, expected, right):
+    ours, theirs, _ = trio(kind)
+    is_split = {"is_split_into_words": isinstance(item, list)}
+    ready = TASK.prepare(ours.facts, TASK.choose({"aggregation_strategy": "first", **is_split}))
+    (encoded,) = ready.encode([item])
+    (tokens,) = encoded.memory.windows
+    logits = np.zeros((len(tokens.pieces), len(LABELS)), np.float32)
+    for place, row in enumerate(tokens.places):
+        logits[row, LABELS.index(wanted.get(tokens.span(place, place)[0], "O"))] = 9
+    (window,) = theirs.preprocess(item, **is_split, **({"delimiter": " "} if is_split["is_split_into_words"] else {}))
+    strategy = transformers.pipelines.token_classification.AggregationStrategy.FIRST
+    found = theirs.postprocess([{"word_ids": None, **window, "logits": torch.from_numpy(logits)[None]}], strategy)
+    assert [(entity["word"], entity["start"], entity["end"]) for entity in found] == expected
+    found = ready.decode([ready.reduce({"logits": logits}, encoded, part=0)], encoded)
+    assert [(entity["word"], entity["start"], entity["end"]) for entity in found] == right
