@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,6 +129,14 @@ def test_an_input_is_answered_alone_as_in_company_and_in_order(tried):
     items = list(tried.tries.items)
     alone = [answer for item in items for answer in plain(tried.pipe, [item])]
     assert is_near(plain(tried.pipe, items[::-1] * 5), alone[::-1] * 5)
+
+
+def test_threads_that_share_a_pipeline_get_the_answers_of_one(tried):
+    items = [*tried.tries.items, tried.tries.long]
+    expected = plain(tried.pipe, items)
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda _: plain(tried.pipe, items), range(24)):
+            assert is_near(found, expected)
 
 
 def test_an_input_that_is_too_long_is_answered_beside_others(tried):

@@ -63,6 +63,7 @@ def test_nothing_is_computed_that_nobody_reads(random_weights):
     read = {name for node in narrow.graph.node for name in node.input} | {"masked_logits"}
     assert all(read.intersection(node.output) for node in narrow.graph.node)
     assert before - {node.name for node in narrow.graph.node}
+    assert {values.name for values in narrow.graph.initializer} <= read
 
 
 @pytest.mark.parametrize("how", [{}, {"precision": "int8"}], ids=str)

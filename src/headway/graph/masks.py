@@ -82,7 +82,11 @@ def _finish(graph: onnx.GraphProto, nodes: list[onnx.NodeProto], mask_token_id: 
     outputs = [output for output in graph.output if output.name != LOGITS]
     outputs.append(helper.make_tensor_value_info(MASKED_LOGITS, TensorProto.FLOAT, (MASKS, vocabulary)))
     _replace(graph.output, outputs)
-    _replace(graph.node, _needed(nodes, {output.name for output in outputs}))
+    needed = _needed(nodes, {output.name for output in outputs})
+    _replace(graph.node, needed)
+    read = {name for node in needed for name in node.input}
+    for place in [place for place, values in enumerate(graph.initializer) if values.name not in read][::-1]:
+        del graph.initializer[place]
 
 
 def _needed(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
