@@ -18,6 +18,9 @@ from headway.tasks import task as find_task
 Found: TypeAlias = Answered | str
 """An answer, or why there is none."""
 
+NEVER_EMPTY = ("text_pair",)
+"""Roles that a table may lack, but no single row of one that has them: half a pair is not what the other rows are."""
+
 MODEL_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "*.bin", "*.onnx")
 
 
@@ -85,6 +88,7 @@ def items_of(piece: Piece, form: TableForm) -> list[Any]:
 def _item(piece: Piece, row: dict[str, Any], place: int, form: TableForm) -> Any:
     if place in piece.rows.faults:
         return _Refused(piece.rows.faults[place])
+    row = {role: cell for role, cell in row.items() if cell is not None or role not in form.optional or role in NEVER_EMPTY}
     empty = next((role for role, cell in row.items() if cell is None), None)
     if empty is not None:
         return _Refused(f"The column {piece.columns[empty]!r} holds nothing, where the {empty} belongs. Fill it in.")
