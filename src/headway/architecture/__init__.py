@@ -2,6 +2,7 @@
 
 from headway.architecture.config import ModelConfig
 from headway.architecture.family import Family, HeadName
+from headway.architecture.initial import NewWeights
 from headway.architecture.names import Fuse, Interleave, Rename, Rule, WeightNames
 from headway.architecture.parts import (
     Activation,
@@ -54,6 +55,7 @@ __all__ = [
     "MaskedLanguageModelHead",
     "ModelConfig",
     "MultipleChoiceHead",
+    "NewWeights",
     "NextSentenceHead",
     "Norm",
     "Pooler",

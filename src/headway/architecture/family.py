@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from headway.architecture.config import ModelConfig
+from headway.architecture.initial import NewWeights, usual
 from headway.architecture.names import WeightNames
 from headway.architecture.parts import Architecture
 from headway.architecture.tokenizer import TokenizerDefaults
@@ -59,7 +60,7 @@ class Family:
     ``defaults`` are the settings that are read, with what they are where a file does not have them. ``required`` are settings
     that have one supported value each. ``irrelevant`` are known and change nothing that a model here computes. ``aliases`` are
     other spellings of settings that are read. ``class_prefix`` begins the names of transformers' classes. ``pretraining`` is the
-    head that ``AutoModelForPreTraining`` gives, None where it knows no such class.
+    head that ``AutoModelForPreTraining`` gives, None where it knows no such class. ``begins`` says how new weights are drawn.
     """
 
     model_type: str
@@ -73,6 +74,7 @@ class Family:
     irrelevant: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     pretraining: HeadName | None = "masked-lm"
+    begins: Callable[[ModelConfig], NewWeights] = usual
 
     @property
     def class_names(self) -> dict[HeadName, str]:
@@ -87,6 +89,10 @@ class Family:
     def known(self, config: ModelConfig) -> ModelConfig:
         """A configuration of this family that knows the family's defaults and spellings of what it does not say itself."""
         return config.known_to(self.defaults, self.aliases)
+
+    def new_weights(self, config: ModelConfig) -> NewWeights:
+        """What the weights of a new model with this configuration are drawn from."""
+        return self.begins(self._whole(config))
 
     def architecture(self, config: ModelConfig, head: HeadName) -> Architecture:
         """The architecture that a configuration describes, with the head asked for.

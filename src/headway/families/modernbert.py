@@ -24,6 +24,7 @@ from headway.architecture import (
     WeightNames,
 )
 from headway.architecture.family import HeadName
+from headway.architecture.initial import scaled_by_depth
 from headway.architecture.tokenizer import UNTYPED_INPUTS
 from headway.families import _heads as heads
 from headway.families import _names, _rotary, _tokens
@@ -150,7 +151,6 @@ DEFAULTS: dict[str, Any] = {
     "classifier_activation": "gelu",
 }
 FLASH_ATTENTION = ("deterministic_flash_attn", "reference_compile", "repad_logits_with_grad")
-UNREAD = ("initializer_cutoff_factor", "layer_norm_eps", "position_embedding_type")
 LOSS = ("sparse_prediction", "sparse_pred_ignore_index")
 
 FAMILY = Family(
@@ -161,6 +161,7 @@ FAMILY = Family(
     defaults=DEFAULTS,
     build=build,
     names=names,
+    begins=scaled_by_depth,
     tokenizer=TokenizerDefaults(
         algorithm=None,
         special_tokens=_tokens.BERT_TOKENS,
@@ -173,7 +174,7 @@ FAMILY = Family(
         *standard.IRRELEVANT,
         *FLASH_ATTENTION,
         *LOSS,
-        "initializer_cutoff_factor",
+        "initializer_cutoff_factor",  # of what a model computes: new weights are drawn with it
         "layer_norm_eps",
         "position_embedding_type",
     ),

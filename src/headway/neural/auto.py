@@ -91,5 +91,5 @@ class AutoModelForPreTraining(_AutoClass):
 def build_model(
     config: ModelConfig, architecture: Architecture, head: HeadName, weights: Mapping[str, np.ndarray]
 ) -> FamilyModel:
-    """The modules with these weights; those not given are made anew (Devlin et al., 2019: normal, ``initializer_range``)."""
+    """The modules with these weights; those not given are made anew as the family begins."""
     return model_class(config.model_type, head)(config, architecture, weights=weights)

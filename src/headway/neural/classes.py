@@ -52,7 +52,7 @@ class FamilyModel(EncoderModel):
             parts = without_pooler(parts, type(self))
         with without_values():
             super().__init__(config, parts, self.class_head)
-        fill(self, weights, std=float(config.get("initializer_range", 0.02)), dtype=dtype, device=device)
+        fill(self, weights, new=family(self.model_type).new_weights(config), dtype=dtype, device=device)
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, *, config: ModelConfig | str | Path | None = None, **keywords: Any) -> Any:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from headway.architecture import NewWeights
 from headway.checkpoints import taken_over
 
 
@@ -34,14 +35,13 @@ def fill(
     model: nn.Module,
     given: Mapping[str, np.ndarray],
     *,
-    std: float,
+    new: NewWeights,
     dtype: torch.dtype | None = None,
     device: torch.device | None = None,
 ) -> None:
     """Put a value in the place of each parameter of a model that was made ``without_values``.
 
-    Arrays of a checkpoint are taken over, others copied. What is not given is made anew: normal with deviation ``std``, biases
-    zero, norms one, and zeros for the padding token (Devlin et al., 2019, as Google published it).
+    Arrays of a checkpoint are taken over, others copied. What is not given is drawn anew.
     """
     dtype, device = dtype or torch.get_default_dtype(), device or torch.get_default_device()
     names = dict(model.named_parameters())
@@ -52,17 +52,19 @@ def fill(
         if name in given:
             value = torch.from_numpy(taken_over(given[name])).to(dtype=dtype, device=device)
         else:
-            value = new_value(module, leaf, torch.empty(empty.shape, dtype=dtype, device=device), std=std)
+            value = torch.empty(empty.shape, dtype=dtype, device=device)
+            new_value(module, leaf, value, std=new.std_of(name), cutoff=new.cutoff)
         setattr(module, leaf, nn.Parameter(value))
 
 
-def new_value(module: nn.Module, leaf: str, empty: Tensor, *, std: float) -> Tensor:
-    """The tensor filled as a new parameter of the module; the only weights with one dimension are those of norms."""
-    if leaf != "weight":
-        return empty.zero_()
-    if empty.dim() == 1:
-        return empty.fill_(1.0)
-    empty.normal_(std=std)
+def new_value(module: nn.Module, leaf: str, empty: Tensor, *, std: float, cutoff: float | None) -> None:
+    """Fill the tensor as a new parameter of the module; the only weights with one dimension are those of norms."""
+    if leaf != "weight" or empty.dim() == 1:
+        empty.fill_(leaf == "weight")
+        return
+    if cutoff is None:
+        empty.normal_(std=std)
+    else:
+        nn.init.trunc_normal_(empty, std=std, a=-cutoff * std, b=cutoff * std)
     if isinstance(module, nn.Embedding) and module.padding_idx is not None:
         empty[module.padding_idx].zero_()
-    return empty
