@@ -10,6 +10,7 @@ import time
 import pytest
 from safetensors.numpy import load_file
 
+from headway.cli.commands.pretrain import COMMAND
 from headway.errors import CheckpointError, ConfigError
 from headway.settings.pretraining import PretrainSettings
 from headway.settings.training import TrainSettings
@@ -49,6 +50,19 @@ def uninterrupted(tmp_path_factory, text_file, tokenizer_folder):
     folder = tmp_path_factory.mktemp("whole")
     pretrain(settings_for(folder, text_file, tokenizer_folder), progress=False)
     return folder
+
+
+def test_a_pre_training_that_had_ended_says_so_and_where_its_model_is(
+    uninterrupted, text_file, tokenizer_folder, tmp_path, capsys
+):
+    settings = settings_for(uninterrupted, text_file, tokenizer_folder)
+    before = (uninterrupted / "model.safetensors").read_bytes()
+    COMMAND.run(settings)
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith("Nothing was left to learn: this pre-training ended before, after 14 steps. Its masked LM is in ")
+    assert str(uninterrupted) in said
+    assert "nan" not in said
+    assert (uninterrupted / "model.safetensors").read_bytes() == before
 
 
 KILLED = """

@@ -23,7 +23,7 @@ class ExportSettings(Config):
     """How a model's weights become one ONNX file that runs without them."""
 
     model: str = field(metadata={"positional": True})
-    """Folder, shipped model name or Hub repository with safetensors weights."""
+    """Folder, shipped model name or Hub repository with weights, in safetensors or pickled."""
 
     output: str
     """Folder to write to: the ONNX file, config.json and the tokenizer; other files in it stay."""

@@ -12,6 +12,12 @@ def run(settings: PretrainSettings) -> None:
     from headway.training.pretraining import pretrain
 
     result = pretrain(settings)
+    if not result.metrics["train_steps"]:
+        print(
+            f"Nothing was left to learn: this pre-training ended before, after {result.global_step:,} steps. Its masked LM is in "
+            f"{settings.output_dir}; for another, give another --output-dir"
+        )
+        return
     print(f"Wrote a masked LM after {result.global_step:,} steps (loss {result.training_loss:.3f}) to {settings.output_dir}")
 
 
