@@ -1,8 +1,8 @@
 """JSON Lines: one object a line.
 
 Arrow reads a block of lines at once. It takes texts that look like times for times, which is prevented. Where it is too strict
-for what a block holds (a column of several types, numbers beyond what it keeps, a line that is no object), Python's own reader
-takes that block line by line: one odd row costs the speed of its block.
+for what a block holds (a column of several types, numbers beyond what it keeps, a line that is no object), or not right (lists
+with nulls), Python's own reader takes that block line by line: one odd row costs the speed of its block.
 """
 
 import json
@@ -47,6 +47,8 @@ def _read_by_arrow(block: Lines) -> "pa.RecordBatch | None":
     try:
         data.decode("utf-8")  # Arrow checks no texts
         table = _parsed(data, None)
+        if any(pa.types.is_nested(field.type) for field in table.schema):
+            return None  # it makes false of null in lists
         if (plain := _without_times(table.schema)) != table.schema:
             table = _parsed(data, plain)
     except (pa.ArrowInvalid, UnicodeDecodeError):
@@ -75,19 +77,7 @@ def _without_times(schema: "pa.Schema") -> "pa.Schema":
     """The schema with texts for times."""
     import pyarrow as pa
 
-    return pa.schema([field.with_type(_plain(field.type)) for field in schema])
-
-
-def _plain(kind: "pa.DataType") -> "pa.DataType":
-    import pyarrow as pa
-
-    if pa.types.is_temporal(kind):
-        return pa.string()
-    if pa.types.is_list(kind):
-        return pa.list_(_plain(kind.value_type))
-    if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_plain(field.type)) for field in kind])
-    return kind
+    return pa.schema([field.with_type(pa.string()) if pa.types.is_temporal(field.type) else field for field in schema])
 
 
 def _read_line_by_line(block: Lines, name: str) -> "tuple[pa.RecordBatch, dict[int, str]]":
