@@ -8,15 +8,13 @@ from contracts.task_examples import examples
 from headway import pipeline
 from headway.errors import CheckpointError, InputError, TaskError, TokenizerError, WeightError
 from headway.tasks import task as find_task
+from headway.tasks import task_names
 
 TASKS = {
-    "text-classification": "sequence-classification",
-    "fill-mask": "masked-lm",
-    "feature-extraction": "base",
-    "sentence-embeddings": "base",
-    "token-classification": "token-classification",
-    "zero-shot-classification": "sequence-classification",
+    name: found.head for name in task_names() if {*(found := find_task(name)).table.roles} - found.table.optional == {"text"}
 }
+"""Those that can be asked with a text alone, by name, with their heads."""
+
 ENGINES = ["onnx", pytest.param("torch", marks=pytest.mark.train)]
 
 
