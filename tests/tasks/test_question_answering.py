@@ -284,7 +284,7 @@ def tokenizers(tiny_tokenizer):
 
 
 @pytest.mark.parametrize("which", range(4), ids=["WordPiece", "BPE", "Unigram", "left"])
-@hypothesis.settings(max_examples=150)
+@hypothesis.settings(max_examples=90)
 @hypothesis.given(question=TEXT, context=TEXT, options=OPTIONS, times=st.sampled_from([1, 1, 30]), seed=st.integers(0, 99))
 def test_whatever_the_text_answers_are_words_of_the_context(tokenizers, which, question, context, options, times, seed):
     ready, context = prepared(tokenizers[which], **options), context * times
@@ -338,6 +338,23 @@ def test_a_pipeline_answers_whatever_it_is_asked(pipe, pairs, options):
         return
     for answer, context in zip([found] if len(pairs) == 1 else found, contexts, strict=True):
         check(answer if isinstance(answer, list) else [answer], context, options)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(" \t\r\n\u2028 ", id="white space"),
+        pytest.param("good " * 7_000, id="7,000 words"),
+        pytest.param("x" * 100_000, id="one word of 100,000 letters"),
+        pytest.param("lone \ud800 and \udfff surrogates", id="lone surrogates"),
+        pytest.param("\x00\x01 control \x7f\ufffd\ufeff", id="control characters"),
+        pytest.param("漢字 \N{PILE OF POO} Привет עברית e\u0301", id="many scripts"),
+        pytest.param("[CLS] [SEP] [PAD] [UNK]", id="special tokens as text"),
+    ],
+)
+def test_any_string_is_answered_and_any_string_answers(pipe, text):
+    for question, context in ((text, "the film was fun ."), ("was it fun", text)):
+        check([pipe(question=question, context=context)], context, {})
 
 
 def test_the_task_of_a_model_with_this_head_is_known(pipe, model_folder):

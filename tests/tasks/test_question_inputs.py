@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from headway.errors import InputError, TaskError
@@ -42,6 +43,10 @@ def item(question, context):
         pytest.param((), item(["q", "r"], ["c", "d"]), [item("q", "c"), item("r", "d")], id="several of both"),
         pytest.param((), item(["q"], iter(["c"])), [item("q", "c")], id="a list and a generator"),
         pytest.param((), item([], "c"), [], id="none"),
+        pytest.param(
+            (), item(np.array(["q", "r"], object), {"c": 0, "d": 0}.keys()), [item("q", "c"), item("r", "d")], id="columns"
+        ),
+        pytest.param((), item(SimpleNamespace(to_pylist=lambda: ["q"]), "c"), [item("q", "c")], id="a column of Arrow"),
         pytest.param((item("q", "c"),), {}, item("q", "c"), id="a mapping"),
         pytest.param(([item("q", "c")],), {}, [item("q", "c")], id="a list"),
         pytest.param((item("q", "c"), item("r", "d")), {}, [item("q", "c"), item("r", "d")], id="several arguments"),

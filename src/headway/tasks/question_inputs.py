@@ -41,8 +41,10 @@ def read_call(arguments: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any
 def paired(questions: Any, contexts: Any) -> Any:
     """A question with its context, or as many as there are in the lists; a single text goes with each of the other list.
 
-    A generator is read as it is asked for, so that lists of unequal lengths are then found at their end.
+    Lists may be columns of a table, Arrow's too. A generator is read as it is asked for, so that unequal lengths are then found
+    at the end.
     """
+    questions, contexts = (values.to_pylist() if hasattr(values, "to_pylist") else values for values in (questions, contexts))
     many = [is_many(questions), is_many(contexts)]
     if not any(many):
         return {"question": questions, "context": contexts}
