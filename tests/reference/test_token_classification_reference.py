@@ -272,11 +272,11 @@ def test_real_texts_with_the_real_vocabularies(data_folder, conll, tmp_path, kin
     tokenizer.model_max_length = 41
     tokenizer.save_pretrained(tmp_path)
     ours, (theirs, by_numbers) = headway.pipeline("ner", tmp_path, precision="fp32"), theirs_from(tmp_path)
-    texts = [" ".join(words) for words in conll]
+    texts = [" ".join(words) for words in conll[:101]]
     plain, numbered = by_strategy(theirs, texts), by_strategy(by_numbers, texts)
     for strategy, found in ours_by_strategy(ours, texts).items():
         expected = (plain if strategy in ("none", "simple") else numbered)[strategy]
-        assert sum(map(len, found)) > 1000
+        assert sum(map(len, found)) > 300
         for text, our, their in zip(texts, found, expected, strict=True):
             assert_same(our, without_white_space(their, text))
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from tokenizers import Tokenizer as Backend
-from tokenizers import models, pre_tokenizers
+from tokenizers import models, pre_tokenizers, processors
 
 from headway.errors import ConfigError, InputError, TaskError
 from headway.families import family
 from headway.tasks import ModelFacts, task
 from headway.tasks.entity_windows import merged
-from headway.tasks.entity_words import reads_words_as_in_texts
+from headway.tasks.entity_words import for_split_words
 from headway.text import Tokenizer
 from tasks.entity_models import LABELS, byte_level, unigram, wordpiece
 
@@ -218,14 +218,27 @@ def test_texts_and_words_may_stand_together(tiny_tokenizer):
     assert len({tuple(found.sequences[0].ids) for found in prepared(tiny_tokenizer, **PRE_SPLIT).encode(items)}) == 1
 
 
-def test_a_tokenizer_that_reads_split_words_otherwise_is_refused(tokenizers):
+def test_split_words_are_read_with_the_space_before_them(tokenizers):
+    for tokenizer in tokenizers.values():
+        assert for_split_words(tokenizer, len(tokenizer)) is tokenizer
     backend = byte_level()[0]
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False)
     plain = Tokenizer.from_tokenizers(backend, unk_token="<unk>")
-    assert [reads_words_as_in_texts(tokenizer) for tokenizer in (*tokenizers.values(), plain)] == [True] * 4 + [False]
-    assert prepared(plain).encode(["a b"])
-    with pytest.raises(TaskError, match=r"reads a word after a space differently .* add_prefix_space=True"):
-        prepared(plain).encode([{"words": ["a", "b"]}])
+    split = ["John", "of", "York"]
+    with_space, theirs = (prepared(one, **PRE_SPLIT).encode([split])[0] for one in (plain, tokenizers["byte-level"]))
+    assert list(with_space.sequences[0].ids) == list(theirs.sequences[0].ids)
+    assert words(answer(plain, split, each_word=True, **PRE_SPLIT)) == split
+    assert list(prepared(plain).encode(["John of York"])[0].sequences[0].ids) != list(theirs.sequences[0].ids)
+
+
+def test_a_tokenizer_that_cannot_read_split_words_as_in_texts_is_refused():
+    pieces = [("[UNK]", 0.0), ("▁", -3.0), ("a", -5.0), ("b", -5.0), ("▁a", -2.0)]
+    backend = Backend(models.Unigram(pieces, unk_id=0))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
+    tokenizer = Tokenizer.from_tokenizers(backend, unk_token="[UNK]")
+    with pytest.raises(TaskError, match=r"reads a word after a space differently .* Give texts instead of words"):
+        prepared(tokenizer).encode([{"words": ["a", "b"]}])
 
 
 @pytest.mark.parametrize(

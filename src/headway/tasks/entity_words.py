@@ -5,12 +5,13 @@ Shapes: T tokens, L labels, U units (tokens or words).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
+from headway.errors import TaskError
 from headway.text.encoded import EncodedText
 
 if TYPE_CHECKING:
@@ -144,10 +145,30 @@ def word_scores(scores_TL: np.ndarray, words: Sequence[Unit], *, strategy: str) 
     return scores_TL[[word.first + int(largest_T[word.first : word.last + 1].argmax()) for word in words]]
 
 
-def reads_words_as_in_texts(tokenizer: "Tokenizer") -> bool:
-    """Whether a word that the caller split becomes the tokens that it is in a text, where a space stands before it."""
-    (split,), (text,) = (
-        tokenizer.encode_windows([["a", "a"]], max_length=64, is_split_into_words=True),
-        tokenizer.encode_windows(["a a"], max_length=64),
-    )
-    return split[0].ids == text[0].ids or split[0].ids[-2:] == text[0].ids[-2:]
+@lru_cache(maxsize=4)
+def for_split_words(tokenizer: "Tokenizer", size: int) -> "Tokenizer":
+    """The tokenizer to which a word that the caller split is what it is in a text, where a space stands before it.
+
+    One that reads it differently (RoBERTa's) is taken with ``add_prefix_space``, as transformers wants it for split words.
+    ``size`` is its length, which changes with it. A ``TaskError`` where that does not help.
+    """
+    if _reads_as_in_texts(tokenizer):
+        return tokenizer
+    from headway.text import Tokenizer
+    from headway.text.components import changed
+
+    spaced = Tokenizer(changed(tokenizer.backend, {"add_prefix_space": True}), tokenizer.traits)
+    if not _reads_as_in_texts(spaced):
+        raise TaskError(
+            "This model's tokenizer reads a word after a space differently from one without, and has no setting to read words "
+            "that were split as in a text. Give texts instead of words."
+        )
+    return spaced
+
+
+def _reads_as_in_texts(tokenizer: "Tokenizer") -> bool:
+    ((split,),) = tokenizer.encode_windows([["a", "a"]], max_length=64, is_split_into_words=True)
+    ((text,),) = tokenizer.encode_windows(["b a"], max_length=64)
+    second = [index for index, word in zip(split.ids, split.word_ids, strict=True) if word == 1]
+    tokens = [index for index, special in zip(text.ids, text.special_tokens_mask, strict=True) if not special]
+    return not second or tokens[-len(second) :] == second

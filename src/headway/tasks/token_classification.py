@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
@@ -14,7 +13,7 @@ from headway.tasks.entities import LabelSet, Rules, Scheme, best_labels, detecte
 from headway.tasks.entity_inputs import WORD_NAMES, read_call, read_input, text_or_words
 from headway.tasks.entity_scorer import EntityScorer
 from headway.tasks.entity_windows import Entity, Reading, merged
-from headway.tasks.entity_words import TextTokens, Words, reads_words_as_in_texts, word_scores
+from headway.tasks.entity_words import TextTokens, Words, for_split_words, word_scores
 from headway.tasks.limits import check_lengths, token_limit, window_stride
 from headway.tasks.numbers import softmax
 from headway.tasks.table import Column
@@ -116,14 +115,12 @@ class Tagger:
         return answers if call.kind == "list" else answers[0]
 
     def _encoded(self, inputs: Sequence[Any], *, is_split: bool) -> list[Encoded]:
-        if is_split and not self._reads_split_words:
-            raise TaskError(
-                "This model's tokenizer reads a word after a space differently from one without, so words that were split would "
-                "not be read as in a text. Load it for them: tokenizer=AutoTokenizer.from_pretrained(…, add_prefix_space=True)."
-            )
+        tokenizer = self.facts.tokenizer
+        if is_split:
+            tokenizer = for_split_words(tokenizer, len(tokenizer))
         options = self.options
         in_windows = options.overflow == "window" or options.merges
-        found = self.facts.tokenizer.encode_windows(
+        found = tokenizer.encode_windows(
             inputs,
             max_length=self.limit,
             stride=window_stride(options.stride, limit=self.limit) if in_windows else 0,
@@ -206,10 +203,6 @@ class Tagger:
         by_number = {unit.word: labelled for unit, labelled in found.items()}
         places = enumerate(zip(tokens.words.starts, tokens.words.ends, strict=True))
         return [_word(tokens.text, start, end, *by_number.get(place, ("O", None))) for place, (start, end) in places]
-
-    @cached_property
-    def _reads_split_words(self) -> bool:
-        return reads_words_as_in_texts(self.facts.tokenizer)
 
 
 def _word(text: str, start: int, end: int, label: str, score: float | None) -> Entity:
