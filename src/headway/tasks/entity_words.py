@@ -120,8 +120,8 @@ class TextTokens:
         return found if self.words is not None else [word for word in found if self._has_characters(word)]
 
     def _has_characters(self, word: Unit) -> bool:
-        start, end = self.span(word.first, word.last)
-        return start < end
+        part = self.text[self.spans[word.first][0] : self.spans[word.last][1]]
+        return bool(part) and not part.isspace()
 
     def _begins_word(self, place: int) -> bool:
         if self.word_ids[place] is None or self.word_ids[place] != self.word_ids[place - 1]:
@@ -135,14 +135,16 @@ def word_scores(scores_TL: np.ndarray, words: Sequence[Unit], *, strategy: str) 
 
     Those of the ``first`` token, their ``average``, or with ``max`` those of the token that has the largest score.
     """
-    firsts = np.array([word.first for word in words], dtype=np.int64)
-    if strategy == "first" or all(word.first == word.last for word in words):
-        return scores_TL[firsts]
+    chosen = [word.first for word in words]
+    if strategy == "max":
+        largest_T = scores_TL.max(-1)
+        chosen = [word.first + int(largest_T[word.first : word.last + 1].argmax()) for word in words]
+    found_UL = scores_TL[np.array(chosen, dtype=np.int64)]
     if strategy == "average":
-        means = [scores_TL[word.first : word.last + 1].mean(0) for word in words]
-        return np.array(means, dtype=scores_TL.dtype)
-    largest_T = scores_TL.max(-1)
-    return scores_TL[[word.first + int(largest_T[word.first : word.last + 1].argmax()) for word in words]]
+        for place, (first, last, _) in enumerate(words):
+            if first < last:
+                found_UL[place] = scores_TL[first : last + 1].mean(0)
+    return np.asarray(found_UL)
 
 
 @lru_cache(maxsize=4)
