@@ -2,7 +2,6 @@
 
 import io
 import json
-import pickle
 from contextlib import nullcontext
 
 import pyarrow as pa
@@ -14,7 +13,9 @@ from headway.bulk import assembling, predict_files
 from headway.bulk import job as jobs
 from headway.bulk.answering import answer
 from headway.bulk.files import file_inputs, job_of
+from headway.bulk.finishing import Later, finished
 from headway.bulk.inputs import PIECE_ROWS
+from headway.bulk.shipping import blocks, packed, unpacked
 from headway.errors import ConfigError, DataError
 
 from .conftest import make_texts, read_table, write_table
@@ -240,12 +241,22 @@ def test_what_cannot_be_done_is_said_before_any_work(tmp_path, model, arguments,
 def test_pieces_can_be_answered_elsewhere_and_sent_to_and_fro(tmp_path, model, classify):
     path = write_table(tmp_path / "in.jsonl", [{"text": text} for text in [*make_texts(700), None]])
     predict_files(path, tmp_path / "here.jsonl", model=model)
-    sent = lambda one: pickle.loads(pickle.dumps(one))  # noqa: E731
-    elsewhere = lambda pieces: (sent(one) for piece in pieces for one in answer([sent(piece)], classify))  # noqa: E731
+
+    def elsewhere(job, start):
+        for (block,) in map(sent, blocks(job.reading.pieces(start))):
+            for answered in answer(block, classify):
+                (found,) = sent(finished(answered, classify, keep=None))
+                yield Later(0.0, lambda found=found: found)
+
     job = job_of(file_inputs([path]), tmp_path / "there.jsonl", classify)
-    assert jobs.run_job(job, answer_pieces=elsewhere).total.rows == 701
+    assert jobs.run_job(job, answers=elsewhere).total.rows == 701
     here, there = read_table(tmp_path / "here.jsonl"), read_table(tmp_path / "there.jsonl")
     assert [{**row, "score": 0} for row in there] == [{**row, "score": 0} for row in here]
+
+
+def sent(value):
+    """The value as it comes out of another process."""
+    return unpacked(packed(value))
 
 
 def test_an_output_that_is_an_input_or_a_folder_is_refused(tmp_path, model):

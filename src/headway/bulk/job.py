@@ -3,16 +3,18 @@
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headway.bulk.answering import AnsweredPiece, answer, pipeline_identity
+from headway.bulk.answering import answer, pipeline_identity
 from headway.bulk.assembling import assemble
-from headway.bulk.columns import answer_columns, answer_rows, answered_batch, arrow_type
-from headway.bulk.inputs import Input, Piece, Reading
+from headway.bulk.columns import answer_columns, arrow_type
+from headway.bulk.finishing import Finished, Later, finished
+from headway.bulk.inputs import Input, Place, Reading
 from headway.bulk.parts import Parts, parts_folder, parts_of
 from headway.bulk.progress import Progress
 from headway.bulk.tally import Summary, Tally
@@ -30,7 +32,8 @@ PART_ROWS = 1 << 17
 PART_BYTES = 32 << 20
 """A part is written when it is so old or so large: what a killed job loses, and what a job holds in memory."""
 
-AnswerPieces = Callable[[Iterable[Piece]], Iterable[AnsweredPiece]]
+Answers = Callable[["Job", Place], Generator[Later, None, None]]
+"""Answers to all rows of a job from a place on, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +74,8 @@ class Job:
         }
 
 
-def run_job(
-    job: Job, *, restart: bool = False, progress: Progress | None = None, answer_pieces: AnswerPieces | None = None
-) -> Summary:
-    """Do the job, or what is left of it, and write its output.
-
-    ``answer_pieces`` answers the pieces, in order, in another way than in this process.
-    """
+def run_job(job: Job, *, restart: bool = False, progress: Progress | None = None, answers: Answers | None = None) -> Summary:
+    """Do the job, or what is left of it, and write its output; ``answers`` come from this process unless others are named."""
     began = time.monotonic()
     _check_output(job)
     if job.once and any(parts_folder(job.output).glob("*.arrow")):
@@ -95,7 +93,7 @@ def run_job(
                 "without it, or begin anew with --restart."
             )
         if not parts.complete:
-            _answer_rest(job, parts, total, progress or Progress(shown=False), answer_pieces or in_this_process(job))
+            _answer_rest(job, parts, total, progress or Progress(shown=False), answers or in_this_process)
             parts.finish()
         assemble(parts, _answer_schema(job.columns))
         parts.remove()
@@ -113,24 +111,26 @@ def _check_output(job: Job) -> None:
             )
 
 
-def in_this_process(job: Job) -> AnswerPieces:
-    """Answers by the job's pipeline."""
-    return lambda pieces: answer(pieces, job.pipeline, strict=job.strict)
+def in_this_process(job: Job, start: Place) -> Generator[Later, None, None]:
+    """Answers by the job's pipeline, while a thread reads ahead."""
+    for answered in answer(ahead(job.reading.pieces(start)), job.pipeline, strict=job.strict):
+        yield Later(answered.piece.fraction, partial(finished, answered, job.pipeline, keep=job.keep))
 
 
 def _parts(job: Job, *, restart: bool) -> AbstractContextManager[Parts]:
     return parts_of(job.output, job.identity(), restart=restart or job.once)
 
 
-def _answer_rest(job: Job, parts: Parts, total: Tally, progress: Progress, answer_pieces: AnswerPieces) -> None:
-    """Answer the rows that no part holds, while one thread reads ahead and one writes behind."""
+def _answer_rest(job: Job, parts: Parts, total: Tally, progress: Progress, answers: Answers) -> None:
+    """Answer the rows that no part holds, while a thread makes columns of the answers and writes them."""
     job.reading.check(total.place, job.keep or ())
-    growing = _Growing(job, parts, total)
+    growing = _Growing(parts, total)
     writing = Behind(growing.add)
     try:
-        for answered in answer_pieces(ahead(job.reading.pieces(total.place))):
-            writing.put(answered)
-            progress.update(total.rows, answered.piece.fraction)
+        with closing(answers(job, total.place)) as answered:
+            for later in answered:
+                writing.put(later.finish)
+                progress.update(total.rows, later.fraction)
     finally:
         progress.close()
         writing.close()
@@ -140,19 +140,17 @@ def _answer_rest(job: Job, parts: Parts, total: Tally, progress: Progress, answe
 class _Growing:
     """The part that is being made: rows gather until they are worth a file."""
 
-    def __init__(self, job: Job, parts: Parts, total: Tally) -> None:
-        self.prepared, self.columns, self.keep = job.pipeline.prepared, job.columns, job.keep
+    def __init__(self, parts: Parts, total: Tally) -> None:
         self.parts, self.total = parts, total
         self.batches: list[pa.RecordBatch] = []
         self.first, self.size, self.since = total.rows, 0, time.monotonic()
 
-    def add(self, answered: AnsweredPiece) -> None:
+    def add(self, finish: Callable[[], Finished]) -> None:
         """Put a piece behind the others."""
-        rows = answer_rows(answered, self.prepared)
-        batch = answered_batch(answered, rows, self.columns, keep=self.keep)
-        self.batches.append(batch)
-        self.size += batch.nbytes
-        self.total.add(answered, rows)
+        found = finish()
+        self.batches.append(found.batch)
+        self.size += found.batch.nbytes
+        self.total.include(found.tally)
         old = time.monotonic() - self.since > PART_SECONDS
         if old or self.size > PART_BYTES or self.total.rows - self.first > PART_ROWS:
             self.flush()

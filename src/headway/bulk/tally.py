@@ -29,10 +29,21 @@ class Tally:
         self.rows += len(rows)
         self.errors += sum(ERROR.name in row for row in rows)
         self.tokens += sum(found.tokens for found in answered.found if isinstance(found, Answered))
-        for label in labels_in(rows):
-            if label in self.labels or len(self.labels) < MOST_LABELS:
-                self.labels[label] += 1
+        self._count(Counter(labels_in(rows)))
         self.place = answered.piece.end
+
+    def include(self, later: "Tally") -> None:
+        """Count what was counted of the rows that follow."""
+        self.rows += later.rows
+        self.errors += later.errors
+        self.tokens += later.tokens
+        self._count(later.labels)
+        self.place = later.place
+
+    def _count(self, labels: Mapping[str, int]) -> None:
+        for label, number in labels.items():
+            if label in self.labels or len(self.labels) < MOST_LABELS:
+                self.labels[label] += number
 
     def to_dict(self) -> dict[str, Any]:
         """The counts, ready for JSON."""
