@@ -5,7 +5,7 @@ A question is tokenised once, however many windows there are, and a context once
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -101,11 +101,16 @@ class Context:
 def read_contexts(texts: Sequence[str], tokenizer: "Tokenizer") -> dict[str, Context]:
     """The contexts by their texts, each tokenised once however many questions there are to it."""
     distinct = list(dict.fromkeys(texts))
-    found = tokenizer(distinct, add_special_tokens=False, truncation=False)
-    return {
-        text: Context(found[place].ids, passage_of(text, found[place].offsets, found[place].word_ids))
-        for place, text in enumerate(distinct)
-    }
+    found = tokenizer(
+        distinct,
+        add_special_tokens=False,
+        truncation=False,
+        return_token_type_ids=False,
+        return_attention_mask=False,
+        return_offsets_mapping=True,
+    )
+    columns = zip(distinct, found["input_ids"], found["offset_mapping"], map(found.word_ids, range(len(distinct))), strict=True)
+    return {text: Context(ids, passage_of(text, offsets, words)) for text, ids, offsets, words in columns}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -162,7 +167,8 @@ def passage_of(context: str, offsets: Sequence[tuple[int, int]], words: Sequence
     first_T = np.maximum.accumulate(np.where(begins_T, places_T, 0))
     ends_T = np.append(begins_T[1:], True)[: len(numbers_T)]
     last_T = np.minimum.accumulate(np.where(ends_T, places_T, len(numbers_T))[::-1])[::-1]
-    return Passage(context, np.array(offsets, dtype=np.int64).reshape(-1, 2), first_T, last_T)
+    offsets_T2 = np.fromiter(chain.from_iterable(offsets), np.int64, count=2 * len(offsets)).reshape(-1, 2)
+    return Passage(context, offsets_T2, first_T, last_T)
 
 
 def _too_long(count: int, limits: Limits) -> InputError:
