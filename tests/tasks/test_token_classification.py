@@ -103,6 +103,15 @@ def test_words_are_written_once_with_the_spaces_between_them(tokenizers):
         assert found == [{"entity_group": "LOC", "score": found[0]["score"], "word": expected, "start": 3, "end": 13}]
 
 
+@pytest.mark.parametrize("strategy", ["none", "simple", "first"])
+@pytest.mark.parametrize("kind", ["wordpiece", "byte-level", "unigram"])
+def test_a_lone_surrogate_is_written_as_what_it_is_read_as(tokenizers, kind, strategy):
+    found = answer(tokenizers[kind], "\ud800", {0: "B-LOC"}, aggregation_strategy=strategy)
+    assert {(entity["start"], entity["end"]) for entity in found} <= {(0, 1), (0, 0)}
+    assert strategy != "first" or kind == "wordpiece" or [entity["word"].strip() for entity in found] == ["\ufffd"]
+    assert "\ud800" not in "".join(entity["word"] for entity in found)
+
+
 def test_a_words_label_is_that_of_its_first_token_of_the_average_or_of_the_surest(tiny_tokenizer):
     ready = {name: prepared(tiny_tokenizer, aggregation_strategy=name) for name in ("first", "average", "max")}
     (encoded,) = ready["first"].encode(["xyz"])  # three letters

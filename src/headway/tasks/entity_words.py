@@ -13,6 +13,7 @@ import numpy as np
 
 from headway.errors import TaskError
 from headway.text.encoded import EncodedText
+from headway.text.inputs import without_surrogates
 
 if TYPE_CHECKING:
     from headway.text import Tokenizer
@@ -101,7 +102,7 @@ class TextTokens:
         if unknown not in inside:
             return pieces
         found = zip(inside, pieces, self.spans, strict=True)
-        return [self.text[start:end] if index == unknown else piece for index, piece, (start, end) in found]
+        return [without_surrogates(self.text[start:end]) if index == unknown else piece for index, piece, (start, end) in found]
 
     @cached_property
     def each_token(self) -> list[Unit]:
