@@ -216,8 +216,14 @@ def test_lone_surrogates_can_be_read_shown_and_written(capsys, model, folder):
         pytest.param(["good", "--column", "body"], "--column is about files, but texts are given.", id="texts have no columns"),
         pytest.param(["t.csv", "--keep", "id"], "--keep is about the file that is written, but none is named.", id="keep"),
         pytest.param(["t.csv", "--restart"], "--restart is about the file that is written", id="restart"),
-        pytest.param(["gap.jsonl", "--strict"], "Row 2 of gap.jsonl cannot be answered: The column 'text' holds nothing", id="strict"),
-        pytest.param(["gap.jsonl", "--strict", "--out", "a.csv"], "Row 2 of gap.jsonl cannot be answered: The column 'text'", id="strict to a file"),
+        pytest.param(
+            ["gap.jsonl", "--strict"], "Row 2 of gap.jsonl cannot be answered: The column 'text' holds nothing", id="strict"
+        ),
+        pytest.param(
+            ["gap.jsonl", "--strict", "--out", "a.csv"],
+            "Row 2 of gap.jsonl cannot be answered: The column 'text'",
+            id="strict to a file",
+        ),
         pytest.param(["t.txt", "--format", "xls"], "There is no form of table 'xls'", id="form"),
         pytest.param(["good", "--top-k", "0"], "top_k is 0, but it counts answers", id="top k"),
         pytest.param(["good", "--options", "top_k"], "--options top_k does not say what is what", id="option without value"),
