@@ -6,6 +6,7 @@ import pytest
 from headway.checkpoints.tensors import write_safetensors
 from headway.errors import CheckpointError, TaskError, WeightError
 from headway.tasks.sentence_modules import ACTIVATIONS, Dense, LayerNorm, UnitLength, read_dense, read_norm
+from headway.tasks.sentence_transformer import read_side_files
 
 WEIGHT = np.array([[1, 2, 0], [0, -1, 1]], np.float32)
 BIAS = np.array([0.5, -0.5], np.float32)
@@ -93,3 +94,10 @@ def test_weights_that_are_missing_are_said(tmp_path):
 def test_a_vector_of_another_size_is_refused(step):
     with pytest.raises(TaskError, match="reads vectors of 3 values, but the pooling gives 5: they belong to different models"):
         step(np.ones(5, np.float32))
+
+
+@pytest.mark.parametrize("modules", ['[{"type": "sentence_transformers.models.Pooling"}]', '["Pooling"]', "3"])
+def test_a_list_of_modules_that_is_none_is_refused(tmp_path, modules):
+    (tmp_path / "modules.json").write_text(modules)
+    with pytest.raises(CheckpointError, match=r"modules.json is no list of modules with a type and a path each"):
+        read_side_files(tmp_path)

@@ -103,10 +103,15 @@ def _check(
             raise InputError(
                 f"{name} has shape {tuple(values.shape)}, but the input is {shape}. Pass what one call of the tokenizer gave."
             )
-    size = len(embeddings.token.weight)  # the table may have been resized
-    _check_range("input_ids", input_ids, size, "Use the tokenizer that belongs to the model, or resize its embeddings.")
-    if parts.token_types:
-        _check_range("token_type_ids", token_type_ids, parts.token_types, "Leave them out, or use the model's own tokenizer.")
+    check_ids(input_ids, token_type_ids, embeddings)
+
+
+def check_ids(ids: Tensor | None, type_ids: Tensor | None, embeddings: TokenEmbeddings) -> None:
+    """Refuse ids of tokens and types that the model has no vectors for."""
+    size, types = len(embeddings.token.weight), embeddings.parts.token_types  # the table may have been resized
+    _check_range("input_ids", ids, size, "Use the tokenizer that belongs to the model, or resize its embeddings.")
+    if types:
+        _check_range("token_type_ids", type_ids, types, "Leave them out, or use the model's own tokenizer.")
 
 
 def _check_range(name: str, values: Tensor | None, size: int, remedy: str) -> None:

@@ -13,6 +13,7 @@ from headway.architecture.family import HeadName
 from headway.core.batching import TokenSequence
 from headway.errors import EngineError
 from headway.neural.auto import build_model
+from headway.neural.border import check_ids
 from headway.neural.model import EncoderModel
 from headway.neural.packing import Packed, pack
 
@@ -61,6 +62,7 @@ class TorchEngine:
     def run(self, sequences: Sequence[TokenSequence], *, alone: bool = False) -> list[dict[str, np.ndarray]]:
         """Each text's outputs without padding, in the order given. ``alone`` changes nothing: torch shares its threads itself."""
         packed = pack(sequences, device=self.model.device)
+        check_ids(packed.ids_T, packed.type_ids_T, self.model.embeddings)
         low = torch.autocast(self.model.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
         with torch.inference_mode(), low:
             outputs = self._outputs(packed)

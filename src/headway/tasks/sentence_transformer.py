@@ -50,9 +50,7 @@ def read_side_files(folder: Path | None) -> SideFiles:
     """The folder's settings; without side files the average of the tokens, which is what sentence-transformers does then too."""
     if folder is None or not (folder / "modules.json").is_file():
         return SideFiles()
-    modules = [
-        (str(module["type"]).rpartition(".")[2], folder / str(module["path"])) for module in read_json(folder / "modules.json")
-    ]
+    modules = _modules(folder)
     _check_modules([name for name, _ in modules], folder)
     pooling = next((read_json(path / "config.json") for name, path in modules if name == "Pooling"), {"pooling_mode": "mean"})
     said = read_json(folder / "config_sentence_transformers.json", default={})
@@ -68,6 +66,18 @@ def read_side_files(folder: Path | None) -> SideFiles:
         max_length=lengths.get("max_seq_length"),
         similarity=said.get("similarity_fn_name"),
     )
+
+
+def _modules(folder: Path) -> list[tuple[str, Path]]:
+    """The modules' names, and their folders."""
+    found = read_json(folder / "modules.json")
+    try:
+        return [(str(module["type"]).rpartition(".")[2], folder / str(module["path"])) for module in found]
+    except (TypeError, KeyError) as error:
+        raise CheckpointError(
+            f"{folder / 'modules.json'} is no list of modules with a type and a path each ({error!r}), so how to make sentence "
+            "vectors is unknown. Download the model again."
+        ) from error
 
 
 def read_json(path: Path, *, default: Any = None) -> Any:
