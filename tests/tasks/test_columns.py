@@ -1,27 +1,33 @@
 import pytest
 
 from headway.errors import DataError
-from headway.tasks.columns import SINGLE_TEXTS, TEXTS, Columns, TableForm, find_columns
+from headway.tasks.columns import SINGLE_TEXTS, TEXTS, TableForm, label_table
+
+
+def columns_of(names, **named):
+    """The columns of a text or pair with its label, by role, as they are found in a table."""
+    label = label_table().find(names, {role: named.pop(role) for role in list(named) if role == "label"})
+    return label | TEXTS.find(names, named, taken=label.values())
 
 
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        pytest.param(["sentence", "label", "idx"], Columns("sentence", "label"), id="sst2"),
-        pytest.param(["premise", "hypothesis", "label"], Columns("premise", "label", "hypothesis"), id="mnli"),
-        pytest.param(["question", "sentence", "label"], Columns("question", "label", "sentence"), id="qnli is a pair"),
-        pytest.param(["question", "answer", "label"], Columns("question", "label"), id="a question alone"),
-        pytest.param(["text", "intent"], Columns("text", "intent"), id="another label name"),
-        pytest.param(["text", "sentiment", "label"], Columns("text", "label"), id="label is the first choice"),
+        pytest.param(["sentence", "label", "idx"], ("sentence", None, "label"), id="sst2"),
+        pytest.param(["premise", "hypothesis", "label"], ("premise", "hypothesis", "label"), id="mnli"),
+        pytest.param(["question", "sentence", "label"], ("question", "sentence", "label"), id="qnli is a pair"),
+        pytest.param(["question", "answer", "label"], ("question", None, "label"), id="a question alone"),
+        pytest.param(["text", "intent"], ("text", None, "intent"), id="another label name"),
+        pytest.param(["text", "sentiment", "label"], ("text", None, "label"), id="label is the first choice"),
     ],
 )
 def test_usual_names_are_known(names, expected):
-    assert find_columns(names) == expected
+    found = columns_of(names)
+    assert tuple(map(found.get, ("text", "text_pair", "label"))) == expected
 
 
 def test_named_columns_win_over_usual_names():
-    found = find_columns(["text", "label", "body", "kind"], text="body", label="kind")
-    assert found == Columns("body", "kind")
+    assert columns_of(["text", "label", "body", "kind"], text="body", label="kind") == {"text": "body", "label": "kind"}
 
 
 def test_a_text_named_alone_is_taken_alone():
@@ -34,7 +40,7 @@ def test_a_pair_named_alone_finds_another_text():
 
 def test_the_label_column_is_never_the_text():
     with pytest.raises(DataError, match="There is no text column"):
-        find_columns(["text"], label="text")
+        columns_of(["text"], label="text")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +56,7 @@ def test_the_label_column_is_never_the_text():
 )
 def test_a_missing_column_is_named_beside_those_that_are_there(names, named, message):
     with pytest.raises(DataError, match=message):
-        find_columns(names, **named)
+        columns_of(names, **named)
 
 
 QUESTIONS = TableForm(

@@ -40,20 +40,20 @@ def test_a_column_without_labels_is_refused(values):
     ],
 )
 def test_a_label_has_its_place(value, labels, expected):
-    assert label_index(value, labels, row=0) == expected
+    assert label_index(value, labels) == expected
 
 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        pytest.param("neutral", r"Row 7 has the label 'neutral', which is not one of NEGATIVE, POSITIVE", id="unknown"),
-        pytest.param(2, r"Row 7 has the label 2, which is not one of", id="too large"),
-        pytest.param(-1, r"Row 7 has the label -1", id="withheld"),
-        pytest.param(None, r"Row 7 has no label", id="missing"),
+        pytest.param("neutral", r"The label 'neutral' is not one of NEGATIVE, POSITIVE", id="unknown"),
+        pytest.param(2, r"The label 2 is not one of", id="too large"),
+        pytest.param(-1, r"The label -1", id="withheld"),
+        pytest.param(None, r"There is no label", id="missing"),
         pytest.param(3.8, r"The label 3.8 is a fraction", id="a score"),
         pytest.param([0, 1], r"The label \[0, 1\] is a list", id="several"),
     ],
 )
-def test_a_label_that_is_none_says_in_which_row(value, message):
+def test_a_label_that_is_none_says_what_it_is(value, message):
     with pytest.raises(DataError, match=message):
-        label_index(value, ("NEGATIVE", "POSITIVE"), row=7)
+        label_index(value, ("NEGATIVE", "POSITIVE"))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from headway.core.batching import TokenSequence
-from headway.errors import ConfigError, DataError, InputError, TaskError
+from headway.errors import ConfigError, InputError, TaskError
 from headway.families import family
-from headway.tasks import Call, Columns, Encoded, ModelFacts, task
+from headway.tasks import Call, Encoded, ModelFacts, task
 
 TASK = task("text-classification")
 LOGITS = np.log(np.array([1, 5, 4], np.float32))  # softmax 0.1, 0.5, 0.4
@@ -136,43 +136,6 @@ def test_a_wrong_option_names_the_right_ones(options, message):
 def test_a_length_that_is_none_is_refused(tiny_tokenizer, length):
     with pytest.raises(ValueError, match=r"max_length is .*, but a text needs room for two special tokens"):
         prepared(tiny_tokenizer, max_length=length)
-
-
-def test_rows_become_the_tokens_that_prediction_reads(tiny_tokenizer):
-    rows = [{"sentence": "good film", "label": 1}, {"sentence": "a film " * 100, "label": "bad"}]
-    examples = TASK.trainable().encode_rows(
-        rows, Columns("sentence", "label"), tokenizer=tiny_tokenizer, labels=("bad", "good", "fine"), max_length=11
-    )
-    predicted = [found.sequences[0] for found in prepared(tiny_tokenizer).encode([row["sentence"] for row in rows])]
-    assert [example.tokens for example in examples] == predicted
-    assert [example.target for example in examples] == [1, 0]
-
-
-def test_paired_rows_become_pairs(tiny_tokenizer):
-    columns = TASK.trainable().find_columns(["premise", "hypothesis", "label"])
-    row = {"premise": "good", "hypothesis": "bad", "label": 0}
-    (example,) = TASK.trainable().encode_rows([row], columns, tokenizer=tiny_tokenizer, labels=("0", "1"), max_length=11)
-    assert example.tokens.type_ids == [0, 0, 0, 1, 1]
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        pytest.param({"text": None, "label": 0}, r"Row 101 holds nothing in column 'text'", id="gap"),
-        pytest.param({"label": 0}, r"Row 101 holds nothing in column 'text'", id="absent"),
-        pytest.param(
-            {"text": 3.5, "label": 0}, r"Row 101 holds the float 3.5 in column 'text', where a text belongs", id="number"
-        ),
-        pytest.param({"text": "good"}, r"Row 101 has no label", id="no label"),
-        pytest.param({"text": "good", "label": "x"}, r"Row 101 has the label 'x', which is not one of 0, 1", id="unknown label"),
-    ],
-)
-def test_a_bad_row_is_named_by_its_number(tiny_tokenizer, row, message):
-    rows = [{"text": "good", "label": 0}, row]
-    with pytest.raises(DataError, match=message):
-        TASK.trainable().encode_rows(
-            rows, Columns("text", "label"), tokenizer=tiny_tokenizer, labels=("0", "1"), max_length=11, first=100
-        )
 
 
 def test_a_pair_with_an_empty_second_text_is_a_pair_as_in_training(tiny_tokenizer):

@@ -104,11 +104,10 @@ def test_callbacks_see_logs_and_metrics_and_may_ask_for_more(model, tmp_path):
 
     teacher = trainer(model, tmp_path, callbacks=[Asks], max_steps=5, save_strategy="no", logging_strategy="no")
     teacher.train()
-    assert seen == [
-        ["grad_norm", "learning_rate", "loss", "step", "tokens_per_second"],
-        ["eval_accuracy", "eval_f1", "eval_loss", "step"],
-        ["eval_accuracy", "eval_f1", "eval_loss"],
-    ]
+    trained, logged, evaluated = seen
+    assert trained == ["grad_norm", "learning_rate", "loss", "step", "tokens_per_second"]
+    assert {"eval_accuracy", "eval_f1", "eval_loss"} < set(evaluated)
+    assert sorted([*evaluated, "step"]) == logged
     assert [folder.name for folder in states_in(tmp_path)] == ["checkpoint-3"]
     assert teacher.state.global_step == 5
     assert teacher.state.epoch == pytest.approx(5 / 6)

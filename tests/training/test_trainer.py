@@ -58,7 +58,8 @@ def test_scores_equal_scikit_learns_and_the_loss_torchs(model, tmp_path):
     assert predicted.predictions.shape == (43, 2)
     answers = predicted.predictions.argmax(-1)
     assert scores["eval_accuracy"] == pytest.approx(accuracy_score(targets, answers))
-    assert scores["eval_f1"] == pytest.approx(f1_score(targets, answers, average="macro"))
+    assert scores["eval_f1"] == pytest.approx(f1_score(targets, answers))
+    assert scores["eval_macro_f1"] == pytest.approx(f1_score(targets, answers, average="macro"))
     loss = torch.nn.functional.cross_entropy(torch.from_numpy(predicted.predictions), torch.from_numpy(targets))
     assert scores["eval_loss"] == pytest.approx(float(loss), rel=1e-5)
 

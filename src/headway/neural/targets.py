@@ -61,7 +61,7 @@ def loss_terms(
     order_B = padding.packed.order_B
     match head:
         case QuestionAnsweringHead():
-            places = [_place_in_text(targets[f"{end}_positions"], padding)[order_B] for end in ("start", "end")]
+            places = [place_in_text(targets[f"{end}_positions"], padding)[order_B] for end in ("start", "end")]
             return answer_terms([found.tokens["start_logits"], found.tokens["end_logits"]], places, padding.packed)
         case PreTrainingHead():
             pairs = targets.get(PAIR_LABELS[head.pair_logits])
@@ -89,7 +89,7 @@ def _by_token(labels_BS: Tensor, padding: Padding) -> Tensor:
     return labels_BS.flatten()[padding.place_T]
 
 
-def _place_in_text(columns_B: Tensor, padding: Padding) -> Tensor:
+def place_in_text(columns_B: Tensor, padding: Padding) -> Tensor:
     """Which of its text's tokens stands in a column, in the caller's order; -1 where no attended token does."""
     batch, sequence = padding.shape
     columns_B = columns_B.view(batch)

@@ -240,7 +240,7 @@ class TrainSettings(TrainingArguments):
     """Model to start from: a folder, a shipped model's name or a Hub id."""
 
     train: str
-    """Training file: CSV, TSV or JSON Lines (.gz and .xz too), with a text and a label column."""
+    """Training file with the task's columns: CSV, TSV, JSON Lines (.gz and .xz too), Parquet, CoNLL or SQuAD."""
 
     valid: str | None = None
     """Validation file of the same form; scores are printed at the end of each epoch."""
@@ -248,8 +248,11 @@ class TrainSettings(TrainingArguments):
     task: str = "text-classification"
     """The task, which decides columns, head and metrics."""
 
+    problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = None
+    """What the labels of texts are: one a text, several, or a number; None is told by the label column."""
+
     per_device_train_batch_size: int = 32
-    """Texts in a training batch."""
+    """Texts in a training batch: windows of a context, or questions with all their choices, count as one."""
 
     learning_rate: float = 2e-5
     """The highest learning rate."""

@@ -7,7 +7,7 @@ from headway.architecture.family import HeadName
 from headway.core import registry
 from headway.errors import TaskError
 from headway.families import family
-from headway.tasks.columns import Columns, TableForm
+from headway.tasks.columns import TableForm
 from headway.tasks.limits import token_limit
 from headway.tasks.table import Column
 from headway.tasks.task import (
@@ -16,6 +16,7 @@ from headway.tasks.task import (
     Encoded,
     Evaluation,
     Example,
+    Labels,
     ModelFacts,
     Prepared,
     Scorer,
@@ -27,11 +28,11 @@ from headway.tasks.task import (
 __all__ = [
     "Call",
     "Column",
-    "Columns",
     "Details",
     "Encoded",
     "Evaluation",
     "Example",
+    "Labels",
     "ModelFacts",
     "Prepared",
     "Scorer",

@@ -76,15 +76,6 @@ class TableForm:
             _require(column, names)
 
 
-@dataclass(frozen=True)
-class Columns:
-    """The columns that a model reads and the one it learns to give."""
-
-    text: str
-    label: str
-    text_pair: str | None = None
-
-
 TEXTS = TableForm(roles={"text": SINGLES, "text_pair": ()}, optional=frozenset({"text_pair"}), together=PAIRS, item=text_or_pair)
 """A text, or a pair of texts."""
 
@@ -95,16 +86,6 @@ SINGLE_TEXTS = TableForm(roles={"text": SINGLES}, item=text_or_pair)
 def label_table(usual: tuple[str, ...] = LABELS) -> TableForm:
     """A column of labels."""
     return TableForm(roles={"label": usual})
-
-
-def find_columns(
-    names: Iterable[str], *, text: str | None = None, text_pair: str | None = None, label: str | None = None
-) -> Columns:
-    """Text, pair and label columns; those named by the caller win over the known names."""
-    names = list(names)
-    labelled = label_table().find(names, {} if label is None else {"label": label})["label"]
-    named = {role: column for role, column in (("text", text), ("text_pair", text_pair)) if column is not None}
-    return Columns(label=labelled, **TEXTS.find(names, named, taken=[labelled]))
 
 
 def _first(usual: Sequence[str], free: Sequence[str]) -> str | None:

@@ -21,15 +21,15 @@ def label_names(values: Iterable[Any]) -> tuple[str, ...]:
     return tuple(sorted(distinct, key=_order if all(map(_is_integer, distinct)) else str))
 
 
-def label_index(value: Any, labels: Sequence[str], *, row: int) -> int:
+def label_index(value: Any, labels: Sequence[str]) -> int:
     """The place of a row's label among the names: by name, or else, where it is a number that is no name, by that number."""
     name = label_text(value)
     if name in labels:
         return labels.index(name)
     if _is_integer(name) and 0 <= int(name) < len(labels):
         return int(name)
-    said = f"has the label {value!r}, which is not one of {', '.join(labels)}" if name else "has no label"
-    raise DataError(f"Row {row} {said}. Correct or remove the row, or name all labels.")
+    said = f"The label {value!r} is not one of {', '.join(labels)}" if name else "There is no label"
+    raise DataError(f"{said}. Correct or remove the row, or name all labels.")
 
 
 def label_text(value: Any) -> str:

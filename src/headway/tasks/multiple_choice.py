@@ -11,7 +11,7 @@ import numpy as np
 
 from headway.errors import TaskError
 from headway.tasks.calls import one_input
-from headway.tasks.choice_scorer import ChoiceScorer, is_withheld
+from headway.tasks.choice_scorer import ChoiceScorer, is_withheld, right_place
 from headway.tasks.choices import TABLE, Question, read_question
 from headway.tasks.columns import label_table
 from headway.tasks.limits import encode_inputs, token_limit
@@ -19,7 +19,7 @@ from headway.tasks.members import Members, joined
 from headway.tasks.numbers import softmax
 from headway.tasks.ranked import RankedOptions, best_first, present_ranked, ranked_columns, ranked_row
 from headway.tasks.table import Column
-from headway.tasks.task import Call, Encoded, Evaluation, ModelFacts, Outputs, Task
+from headway.tasks.task import Call, Encoded, Evaluation, Example, ModelFacts, Outputs, Task, Training
 from headway.tasks.text_classification import JOINS
 
 CHOICE = (Column("label", "text"), Column("index", "integer"), Column("score", "number"))
@@ -100,6 +100,13 @@ def prepare_scorer(facts: ModelFacts, options: ChoiceOptions) -> ChoiceScorer:
     return ChoiceScorer()
 
 
+def examples(encoded: Encoded, reference: Mapping[str, Any], facts: ModelFacts) -> list[Example]:
+    """The prompt with each of its choices, and the place of the right one."""
+    question: Question = encoded.memory.about
+    choices = [_answer(question, place, 0.0) for place in range(len(question.choices))]
+    return [Example(encoded.sequences, right_place(choices, reference["label"]))]
+
+
 def _answer(question: Question, place: int, score: float) -> dict[str, Any]:
     name = {} if question.names is None else {"name": question.names[place]}
     return {"label": question.choices[place], "index": place, "score": score, **name}
@@ -114,4 +121,5 @@ TASK = Task(
     read_call=read_call,
     table=TABLE,
     evaluation=Evaluation(table=label_table(ANSWERS), prepare=prepare_scorer, options={"top_k": None}, is_withheld=is_withheld),
+    training=Training(examples=examples),
 )

@@ -14,9 +14,9 @@ from headway.tasks.inputs import read_text
 from headway.tasks.limits import encode_inputs, token_limit
 from headway.tasks.numbers import softmax
 from headway.tasks.ranked import RankedOptions, best_first, present_ranked, ranked_columns, ranked_row
-from headway.tasks.references import label_is_withheld
+from headway.tasks.references import label_is_withheld, label_place
 from headway.tasks.table import LABEL, Column
-from headway.tasks.task import Call, Encoded, Evaluation, ModelFacts, Outputs, Task
+from headway.tasks.task import Call, Encoded, Evaluation, Example, ModelFacts, Outputs, Task, Training
 from headway.tasks.text_classification import JOINS
 
 NAMES = ("IsNext", "NotNext")
@@ -107,6 +107,12 @@ def prepare_scorer(facts: ModelFacts, options: NextSentenceOptions) -> LabelScor
     return LabelScorer(NAMES, positive=0)
 
 
+def examples(encoded: Encoded, reference: Mapping[str, Any], facts: ModelFacts) -> list[Example]:
+    """The pair, and whether its second text follows, 0, or not, 1; of a pair in windows each window has it."""
+    target = label_place(reference["label"], NAMES)
+    return [Example((sequence,), target) for sequence in encoded.sequences]
+
+
 def _named(item: Any) -> str:
     return "None" if item is None else f"a {type(item).__name__}"
 
@@ -129,4 +135,5 @@ TASK = Task(
     evaluation=Evaluation(
         table=label_table(TRUTHS), prepare=prepare_scorer, options={"top_k": None}, is_withheld=label_is_withheld
     ),
+    training=Training(examples=examples),
 )

@@ -18,10 +18,11 @@ from headway.tasks.answer_spans import (
 from headway.tasks.columns import TableForm
 from headway.tasks.limits import token_limit
 from headway.tasks.question_inputs import read_call, read_question
+from headway.tasks.question_targets import answer_examples, both_ends
 from headway.tasks.question_windows import Limits, encode_questions
 from headway.tasks.squad_metrics import ANSWERS, SquadScorer, is_withheld
 from headway.tasks.table import Column
-from headway.tasks.task import Call, Encoded, Evaluation, ModelFacts, Outputs, Task, TaskOptions
+from headway.tasks.task import Call, Encoded, Evaluation, ModelFacts, Outputs, Task, TaskOptions, Training
 
 USUAL_TOKENS = 384
 SPARE = 10
@@ -190,5 +191,6 @@ TASK = Task(
     evaluation=Evaluation(
         table=ANSWERS, prepare=prepare_scorer, options={"top_k": 1, "no_answer_score": True}, is_withheld=is_withheld
     ),
+    training=Training(examples=answer_examples, labels=both_ends),
     translate=translate,
 )

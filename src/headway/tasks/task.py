@@ -19,7 +19,7 @@ from headway.core.batching import TokenSequence
 from headway.core.config import Config, closest
 from headway.errors import TaskError
 from headway.tasks.calls import ReadCall, one_input
-from headway.tasks.columns import TEXTS, Columns, TableForm
+from headway.tasks.columns import TEXTS, TableForm
 from headway.tasks.labels import is_nothing
 from headway.tasks.spellings import in_our_words
 from headway.tasks.table import Column
@@ -117,10 +117,32 @@ class Prepared(Protocol):
 
 @dataclass(frozen=True)
 class Example:
-    """One labelled row: what the model reads, and the index of the label it should give."""
+    """What a head learns from at once: one sequence, or one for each choice, and the target that the head's loss reads.
 
-    tokens: TokenSequence
-    target: int
+    A target is the place of a label or of the right choice, a number, 0 or 1 for each label, a label's place for each token
+    (``IGNORED`` where there is nothing to learn), or the first and the last token of an answer. None is for rows without one.
+    """
+
+    sequences: tuple[TokenSequence, ...]
+    target: Any
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens the model reads for it."""
+        return sum(map(len, self.sequences))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the references of a data set say of the model that learns from them: its labels' names, and its ``problem_type``."""
+
+    names: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+def no_labels(references: Iterable[Mapping[str, Any]], problem: str | None) -> Labels:
+    """For models whose outputs are not labels of the data's."""
+    return Labels()
 
 
 @dataclass(frozen=True)
@@ -175,46 +197,17 @@ class Evaluation:
     """Whether a row's cells, by role, tell no reference, as in test sets; such rows are counted and left out."""
 
 
-class EncodeRows(Protocol):
-    """How rows become examples."""
-
-    def __call__(
-        self,
-        rows: Sequence[Mapping[str, Any]],
-        columns: Columns,
-        *,
-        tokenizer: "Tokenizer",
-        labels: Sequence[str],
-        max_length: int,
-        first: int = 0,
-    ) -> list[Example]:
-        """The rows as examples, in order.
-
-        ``labels`` are the names in the order of the model's outputs; ``first`` is the number of the first row, for messages.
-        """
-        ...
-
-
-class FindColumns(Protocol):
-    """How a table's columns get their roles."""
-
-    def __call__(
-        self, names: Iterable[str], *, text: str | None = None, text_pair: str | None = None, label: str | None = None
-    ) -> Columns:
-        """Which columns hold the text, its pair and the label; those named win. A missing one is a ``DataError``."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """The side of a task that reads labelled rows and measures answers."""
+    """How a task learns from labelled rows. They are read, and the answers measured, as its ``Evaluation`` says."""
 
-    find_columns: FindColumns
-    label_names: Callable[[Iterable[Any]], tuple[str, ...]]
-    """The labels' names from the label column's values, in the order of the model's outputs; no labels are a ``DataError``."""
-    encode_rows: EncodeRows
-    metrics: Callable[[np.ndarray, np.ndarray], dict[str, float]]
-    """Scores from logits, (texts, labels), and target indices, (texts,)."""
+    examples: Callable[[Encoded, Mapping[str, Any], ModelFacts], Sequence[Example]]
+    """What is learnt from an input as the model reads it and its reference, the cells by role. The sequences of the examples are
+    those of the input, in order. A reference that cannot be read is a ``DataError``."""
+    labels: Callable[[Iterable[Mapping[str, Any]], str | None], Labels] = no_labels
+    """What all references, and the ``problem_type`` if it is known, say of the model; no labels are a ``DataError``."""
+    measure: Callable[[np.ndarray, np.ndarray, ModelConfig], Mapping[str, float]] | None = None
+    """The scores of logits and targets alone, (rows, …), where answers can be told without the text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,8 +245,11 @@ class Task:
     def trainable(self) -> Training:
         """The training side; a task without one is an error that says so."""
         if self.training is None:
+            from headway.tasks import task, task_names
+
+            learning = ", ".join(name for name in task_names() if task(name).training)
             raise TaskError(
-                f"{self.name} does not learn from labelled rows. Tasks that do: text-classification. Masked language "
+                f"{self.name} does not learn from labelled rows. Tasks that do: {learning}. Masked language "
                 "models are made by pre-training."
             )
         return self.training

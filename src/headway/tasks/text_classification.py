@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 
 from headway.architecture import ModelConfig
-from headway.errors import DataError
 from headway.tasks.classification_scorer import scorer_for
-from headway.tasks.columns import Columns, find_columns, label_table
+from headway.tasks.classification_targets import text_examples, text_labels, told
+from headway.tasks.columns import label_table
 from headway.tasks.inputs import read_pair
-from headway.tasks.labels import label_index, label_names
-from headway.tasks.limits import encode_inputs, encode_texts, token_limit
-from headway.tasks.metrics import classification_metrics
+from headway.tasks.limits import encode_inputs, token_limit
 from headway.tasks.numbers import identity, sigmoid, softmax
 from headway.tasks.references import label_is_untold
 from headway.tasks.table import LABEL, Column
@@ -21,7 +19,6 @@ from headway.tasks.task import (
     Call,
     Encoded,
     Evaluation,
-    Example,
     ModelFacts,
     Outputs,
     Scorer,
@@ -40,6 +37,8 @@ JOINS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "max": lambda scores_WL: scores_WL.max(0),
     "first": lambda scores_WL: scores_WL[0],
 }
+NO_TEXT = Encoded(())
+"""What a text leaves behind, from which its answer needs nothing."""
 ACTIVATIONS = {"none": identity, "sigmoid": sigmoid, "softmax": softmax}
 
 
@@ -137,6 +136,16 @@ def prepare_scorer(facts: ModelFacts, options: ClassificationOptions) -> Scorer:
     return scorer_for(facts, are_probabilities=options.function_to_apply != "none")
 
 
+def measure_logits(logits_NL: np.ndarray, targets: np.ndarray, config: ModelConfig) -> Mapping[str, float]:
+    """The scores of logits, (texts, labels), against targets, (texts,) or (texts, labels), as answers would have them."""
+    facts = ModelFacts(tokenizer=cast("Tokenizer", None), config=config)
+    classifier = Classifier(facts, ClassificationOptions(top_k=None), 0, default_activation(config))
+    scorer = scorer_for(facts)
+    answers = (classifier.decode([classifier.reduce({"logits": row}, NO_TEXT, part=0)], NO_TEXT) for row in logits_NL)
+    observed = [scorer.observe(answer, told(target, facts)) for answer, target in zip(answers, targets, strict=True)]
+    return scorer.scores(scorer.gather(observed))
+
+
 def default_activation(config: ModelConfig) -> Activation:
     """What the model was trained with, from its ``problem_type``, or else from its number of labels."""
     match config.problem_type:
@@ -148,35 +157,6 @@ def default_activation(config: ModelConfig) -> Activation:
             return "sigmoid" if config.num_labels == 1 else "softmax"
 
 
-def encode_rows(
-    rows: Sequence[Mapping[str, Any]],
-    columns: Columns,
-    *,
-    tokenizer: "Tokenizer",
-    labels: Sequence[str],
-    max_length: int,
-    first: int = 0,
-) -> list[Example]:
-    """Labelled rows as examples; texts beyond ``max_length`` tokens lose their end, exactly as in prediction."""
-    texts = [_cell(row, columns.text, first + place) for place, row in enumerate(rows)]
-    pairs = [
-        None if columns.text_pair is None else _cell(row, columns.text_pair, first + place) for place, row in enumerate(rows)
-    ]
-    targets = [label_index(row.get(columns.label), labels, row=first + place) for place, row in enumerate(rows)]
-    tokens = encode_texts(texts, pairs, tokenizer=tokenizer, limit=max_length)
-    return [Example(sequence, target) for sequence, target in zip(tokens, targets, strict=True)]
-
-
-def _cell(row: Mapping[str, Any], column: str, number: int) -> str:
-    text = row.get(column)
-    if not isinstance(text, str):
-        said = f"holds the {type(text).__name__} {text!r}" if text is not None else "holds nothing"
-        raise DataError(
-            f"Row {number} {said} in column {column!r}, where a text belongs. Correct or remove the row, or name another column."
-        )
-    return text
-
-
 TASK = Task(
     name="text-classification",
     aliases=("sentiment-analysis",),
@@ -185,8 +165,6 @@ TASK = Task(
     options=ClassificationOptions,
     prepare=prepare,
     translate=translate,
-    training=Training(
-        find_columns=find_columns, label_names=label_names, encode_rows=encode_rows, metrics=classification_metrics
-    ),
+    training=Training(examples=text_examples, labels=text_labels, measure=measure_logits),
     evaluation=Evaluation(table=label_table(), prepare=prepare_scorer, options={"top_k": None}, is_withheld=label_is_untold),
 )

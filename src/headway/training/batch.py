@@ -14,7 +14,11 @@ from headway.neural.packing import Packed, pack
 
 @dataclass(frozen=True)
 class Batch:
-    """Packed texts, the packed tokens or texts that have targets, and the targets."""
+    """Packed texts, the packed tokens or texts that have targets, and the targets.
+
+    ``places`` are tokens, or the first tokens of texts, (targets,); for choices the texts of each question, (questions,
+    choices), -1 where one has fewer.
+    """
 
     packed: Packed
     places: Tensor
@@ -22,8 +26,8 @@ class Batch:
 
     @property
     def count(self) -> int:
-        """How many targets the loss is summed over."""
-        return int(self.targets.shape[0])
+        """How many targets the loss is summed over: several labels of a text, or both ends of an answer, count each."""
+        return int(self.targets.numel())
 
     @property
     def tokens(self) -> int:

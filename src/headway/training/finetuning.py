@@ -1,16 +1,20 @@
 """Fine-tuning from files, as ``headway train`` does it."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from headway.checkpoints.configuration import AutoConfig
 from headway.errors import ConfigError, DataError
+from headway.evaluation.measuring import evaluation_of
+from headway.evaluation.rows import find_columns
 from headway.families import family as find_family
-from headway.neural.auto import AutoModelForSequenceClassification
+from headway.neural.loading import load_model
 from headway.settings.changes import config_changes
 from headway.settings.training import TrainSettings
 from headway.tables import read_rows
+from headway.tasks import Task
 from headway.tasks import task as find_task
 from headway.text import Tokenizer
 from headway.training.loop import TrainOutput
@@ -20,14 +24,10 @@ from headway.training.trainer import Trainer
 def fine_tune(settings: TrainSettings, *, progress: bool = True) -> tuple[TrainOutput, dict[str, float]]:
     """A model trained on the file and saved with its tokenizer, and its scores on the validation file where there is one."""
     torch.manual_seed(settings.seed)  # the new head's weights are part of what the seed decides
-    training = find_task(settings.task).trainable()
-    rows = _rows(settings.train)
+    task, rows = find_task(settings.task), _rows(settings.train)
     valid = None if settings.valid is None else _rows(settings.valid)
-    columns = training.find_columns(rows[0])
-    labels = _labels(training.label_names(row.get(columns.label) for row in rows), settings.label_names)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        settings.model, id2label=dict(enumerate(labels)), problem_type="single_label_classification", **_changes(settings)
-    )
+    changes = _label_changes(settings, task, rows) | _changes(settings)
+    model = load_model(settings.model, head=task.head, config=None, keywords=changes)
     trainer = Trainer(
         model, settings, train_dataset=rows, eval_dataset=valid, processing_class=Tokenizer.from_pretrained(settings.model),
         task=settings.task, progress=progress,
@@ -38,6 +38,20 @@ def fine_tune(settings: TrainSettings, *, progress: bool = True) -> tuple[TrainO
         trainer.reporter.close()
     trainer.save_model()
     return result, {} if valid is None else trainer.evaluate()
+
+
+def _label_changes(settings: TrainSettings, task: Task, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the references of the data say of the model's configuration: its labels, and what kind they are."""
+    training = task.trainable()
+    _, columns = find_columns(task, evaluation_of(task), rows[0], {})
+    references = ({role: row.get(column) for role, column in columns.items()} for row in rows)
+    found = training.labels(references, settings.problem_type)
+    changes: dict[str, Any] = {}
+    if found.names:
+        changes["id2label"] = dict(enumerate(_labels(found.names, settings.label_names)))
+    if found.problem is not None:
+        changes["problem_type"] = found.problem
+    return changes
 
 
 def _rows(path: str) -> list[dict[str, Any]]:

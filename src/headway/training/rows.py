@@ -1,78 +1,76 @@
-"""Rows of a training set as packed batches, from what people have: tokenised rows, or a data collator's padded tensors."""
+"""Rows that were tokenised before, as examples; and batches as data collators pad them."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from headway.architecture.family import HeadName
 from headway.core.batching import TokenSequence
 from headway.errors import DataError
-from headway.neural.border import pack_padded
+from headway.neural.border import pack_padded, rows_of_choices
 from headway.neural.losses import IGNORED
 from headway.neural.model import EncoderModel
-from headway.neural.packing import pack
-from headway.training.batch import Batch, text_batch
+from headway.neural.targets import place_in_text
+from headway.tasks import Example
+from headway.training.batch import Batch
+from headway.training.objectives.heads import with_answers, with_choices, with_token_targets
 
 Collator: TypeAlias = Callable[[list[Any]], Mapping[str, Any]]
-LABELS = ("labels", "label", "label_ids")
+LABELS = ("labels", "label", "label_ids", "next_sentence_label")
+ENDS = ("start_positions", "end_positions")
+COLUMNS = ("input_ids", "attention_mask", "token_type_ids")
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row: what the model reads, and its target, or one for each token."""
+def read_rows(rows: Any, *, head: HeadName, max_length: int | None) -> list[Example]:
+    """Tokenised rows: mappings with ``input_ids`` and, where the model is to learn from them, the targets of its head.
 
-    tokens: TokenSequence
-    target: Any
-
-
-def read_rows(rows: Any, *, max_length: int | None) -> list[Row]:
-    """Tokenised rows: mappings with ``input_ids`` and, where the model is to learn from them, ``label`` or ``labels``.
-
-    Padding, where ``attention_mask`` says so, is dropped. Tokens beyond ``max_length`` are cut.
+    Those are ``label`` or ``labels``, or ``start_positions`` and ``end_positions``. For multiple choice ``input_ids`` are a list
+    for each choice. Padding, where ``attention_mask`` says so, is dropped. Tokens beyond ``max_length`` are cut.
     """
-    return [_row(rows[index], index, max_length) for index in range(len(rows))]
+    return [_example(rows[index], index, head, max_length) for index in range(len(rows))]
 
 
-def fingerprint(rows: Sequence[Row]) -> str:
+def fingerprint(examples: Sequence[Example]) -> str:
     """A hash of all ids and targets, so that a run is resumed only on the data it began with."""
     digest = hashlib.sha256()
-    for row in rows:
-        digest.update(np.asarray(row.tokens.ids, dtype=np.int64).tobytes() + repr(row.target).encode())
+    for example in examples:
+        ids = [np.asarray(sequence.ids, dtype=np.int64).tobytes() for sequence in example.sequences]
+        digest.update(b"".join(ids) + repr(example.target).encode())
     return digest.hexdigest()
-
-
-def make_batch(rows: Sequence[Row], *, device: torch.device) -> Batch:
-    """The rows as one packed batch: targets by text or, where the first row has one for each token, by token."""
-    sequences = [row.tokens for row in rows]
-    if not (isinstance(rows[0].target, list) and len(rows[0].target) == len(rows[0].tokens)):
-        return text_batch(sequences, [row.target for row in rows], device=device)
-    packed = pack(sequences, device=device)
-    targets = torch.tensor([target for index in packed.order_B.tolist() for target in rows[index].target], device=device)
-    places = (targets != IGNORED).nonzero().squeeze(-1)
-    return Batch(packed, places, targets[places])
 
 
 def collated_batch(rows: list[Any], collate: Collator, model: EncoderModel) -> Batch:
     """The rows through a data collator, its padding dropped again."""
     made = {name: torch.as_tensor(values).to(model.device) for name, values in collate(rows).items()}
-    given = (made.get(name) for name in ("input_ids", "attention_mask", "token_type_ids", "position_ids"))
-    packed, padding = pack_padded(*given, embeddings=model.embeddings)
+    given = tuple(made.get(name) for name in (*COLUMNS, "position_ids"))
+    is_choice = model.head_name == "multiple-choice"
+    packed, padding = pack_padded(*(rows_of_choices((*given, None))[:4] if is_choice else given), embeddings=model.embeddings)
+    if model.head_name == "question-answering" and all(name in made for name in ENDS):
+        places = [place_in_text(made[name], padding)[packed.order_B] for name in ENDS]
+        return with_answers(packed, torch.stack(places, dim=1))
+    labels = _collated_labels(made)
+    if is_choice:
+        questions, choices = made["input_ids"].shape[:2]
+        return with_choices(packed, [choices] * questions, labels.flatten())
+    if labels.shape != made["input_ids"].shape:
+        return Batch(packed, packed.first_B, labels[packed.order_B])
+    return with_token_targets(packed, labels.flatten()[padding.place_T])
+
+
+def _collated_labels(made: Mapping[str, Tensor]) -> Tensor:
     labels = next((made[name] for name in LABELS if name in made), None)
     if labels is None:
         raise DataError(
             f"The data collator returned {', '.join(made)}, but no labels. Keep the label column, or return 'labels'."
         )
-    if labels.shape != made["input_ids"].shape:
-        return Batch(packed, packed.first_B, labels[packed.order_B])
-    targets = labels.flatten()[padding.place_T]
-    places = (targets != IGNORED).nonzero().squeeze(-1)
-    return Batch(packed, places, targets[places])
+    return labels
 
 
-def _row(row: Any, index: int, max_length: int | None) -> Row:
+def _example(row: Any, index: int, head: HeadName, max_length: int | None) -> Example:
     if not isinstance(row, Mapping) or "input_ids" not in row:
         found = ", ".join(map(str, row)) if isinstance(row, Mapping) else f"a {type(row).__name__}"
         raise DataError(
@@ -80,15 +78,48 @@ def _row(row: Any, index: int, max_length: int | None) -> Row:
             "Tokenize the data first, or pass "
             "processing_class=tokenizer and rows with text and label columns."
         )
-    ids = _plain(row["input_ids"])
-    mask = _plain(row["attention_mask"]) if "attention_mask" in row else [1] * len(ids)
-    types = _plain(row["token_type_ids"]) if row.get("token_type_ids") is not None else None
-    kept = [place for place, keep in enumerate(mask) if keep][:max_length]
-    target = next((_plain(row[name]) for name in LABELS if row.get(name) is not None), None)
-    if isinstance(target, list) and len(target) == len(ids):
+    columns = {name: _plain(row[name]) for name in COLUMNS if row.get(name) is not None}
+    if head == "multiple-choice":
+        each = [{name: values[place] for name, values in columns.items()} for place in range(len(columns["input_ids"]))]
+        return Example(tuple(_sequence(one, _kept(one, max_length)) for one in each), _target(row))
+    kept = _kept(columns, max_length)
+    target = _ends(row, kept) if head == "question-answering" else _target(row)
+    if isinstance(target, list) and head in ("token-classification", "masked-lm"):
+        _check_tokens(target, columns["input_ids"], index)
         target = [target[place] for place in kept]
-    tokens = TokenSequence([ids[place] for place in kept], None if types is None else [types[place] for place in kept])
-    return Row(tokens, target)
+    return Example((_sequence(columns, kept),), target)
+
+
+def _check_tokens(target: Sequence[Any], ids: Sequence[int], index: int) -> None:
+    if len(target) != len(ids):
+        raise DataError(
+            f"Row {index} of the data has {len(target)} labels for {len(ids)} tokens, but each token has one, -100 where there "
+            "is nothing to learn. Align the labels, or pass processing_class=tokenizer and rows of words and tags."
+        )
+
+
+def _kept(columns: Mapping[str, Any], max_length: int | None) -> list[int]:
+    """The places that are not padding, up to the limit."""
+    mask = columns.get("attention_mask") or [1] * len(columns["input_ids"])
+    return [place for place, keep in enumerate(mask) if keep][:max_length]
+
+
+def _sequence(columns: Mapping[str, Any], kept: Sequence[int]) -> TokenSequence:
+    ids, types = columns["input_ids"], columns.get("token_type_ids")
+    return TokenSequence([ids[place] for place in kept], None if types is None else [types[place] for place in kept])
+
+
+def _target(row: Mapping[str, Any]) -> Any:
+    return next((_plain(row[name]) for name in LABELS if row.get(name) is not None), None)
+
+
+def _ends(row: Mapping[str, Any], kept: list[int]) -> tuple[int, int] | None:
+    """The first and the last token of the answer among those kept; ``IGNORED`` where they do not hold it."""
+    given = [_plain(row[name]) for name in ENDS if row.get(name) is not None]
+    if len(given) < len(ENDS):
+        return None
+    places = [kept.index(place) if place in kept else IGNORED for place in given]
+    return places[0], places[1]
 
 
 def _plain(value: Any) -> Any:

@@ -9,33 +9,38 @@ from typing import Any
 import numpy as np
 import torch
 
-from headway.core.batching import plan_batches
 from headway.errors import ConfigError, DataError
+from headway.neural.losses import IGNORED
 from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
+from headway.tasks import Example, ModelFacts, Task, task_for_head
 from headway.tasks import task as find_task
-from headway.tasks.task import Task
 from headway.text import Tokenizer, check_tokenizer, with_note
-from headway.training.batch import Batch, Count, LossSum, number_of_targets, text_logits, text_loss, token_logits, token_loss
+from headway.training.batch import Batch, Count, LossSum, number_of_targets
 from headway.training.callbacks import Callbacks, TrainerControl, made
 from headway.training.checkpoints import TrainerState
 from headway.training.class_loss import class_loss, class_weights
+from headway.training.labelled import Measurable, RowReader, tells_references
 from headway.training.loop import Job, TrainOutput, evaluate, train
+from headway.training.measuring import Measured, label_ids, measure, predictions
+from headway.training.objectives.heads import objective_of
 from headway.training.order import shuffled_batches
 from headway.training.reporting import Reporter
-from headway.training.rows import Collator, Row, collated_batch, fingerprint, make_batch, read_rows
+from headway.training.rows import Collator, collated_batch, fingerprint, read_rows
 from headway.training.step import mixed_precision
 from headway.training.trackers import trackers
-
-EVALUATION_TOKENS = 8192
 
 
 @dataclass(frozen=True)
 class EvalPrediction:
-    """What ``compute_metrics`` gets: logits and labels of all rows, in order. Unpacks as a pair."""
+    """What ``compute_metrics`` gets: logits and labels of all rows, in order. Unpacks as a pair.
 
-    predictions: np.ndarray
-    label_ids: np.ndarray
+    For tokens both are filled up with -100; for question answering both are pairs, of an answer's first and last token, with a
+    row for each window.
+    """
+
+    predictions: Any
+    label_ids: Any
 
     def __iter__(self) -> Any:
         return iter((self.predictions, self.label_ids))
@@ -45,8 +50,8 @@ class EvalPrediction:
 class PredictionOutput:
     """What ``Trainer.predict`` returns."""
 
-    predictions: np.ndarray
-    label_ids: np.ndarray | None
+    predictions: Any
+    label_ids: Any
     metrics: dict[str, float]
 
 
@@ -54,9 +59,9 @@ class Trainer:
     """Trains a model on labelled rows, evaluates it, and writes checkpoints from which the same call goes on.
 
     ``train_dataset`` and ``eval_dataset`` are anything with ``len()`` and ``[index]``: lists of dicts, ``datasets``, torch
-    data sets. Rows are tokenised
-    (``input_ids`` and ``labels``), or hold a text and a label column when ``processing_class`` (or ``tokenizer``) is given.
-    Nothing is padded.
+    data sets. Rows are tokenised (``input_ids`` and ``labels``), or hold the task's own columns when ``processing_class`` (or
+    ``tokenizer``) is given: texts and labels, words and tags, questions, contexts and answers, prompts and choices. The task is
+    the one of the model's head unless another is named. Nothing is padded.
     ``callbacks`` are told of events and may steer (``headway.training.callbacks``).
     ``compute_metrics`` gets an ``EvalPrediction`` and returns scores by name; without it the task's own metrics are used.
     """
@@ -73,7 +78,7 @@ class Trainer:
         tokenizer: Tokenizer | None = None,
         compute_metrics: Callable[[EvalPrediction], Mapping[str, float]] | None = None,
         callbacks: Sequence[Any] = (),
-        task: str = "text-classification",
+        task: str | None = None,
         progress: bool = True,
     ) -> None:
         if model is None:
@@ -91,7 +96,8 @@ class Trainer:
         self.train_dataset = train_dataset
         self.eval_dataset = eval_dataset
         self.compute_metrics = compute_metrics
-        self.task: Task = find_task(task)
+        self.task = task_of(model, task)
+        self.objective = objective_of(model.head_name)
         self.callbacks = Callbacks([*trackers(self.args), *callbacks])
         self.state = TrainerState()
         self.reporter = Reporter(self.args.output_dir, progress=progress)
@@ -134,21 +140,24 @@ class Trainer:
 
     def evaluate(self, eval_dataset: Any = None) -> dict[str, float]:
         """Loss and metrics on the data given, or on ``eval_dataset``; names begin with ``eval_``."""
-        rows = self._rows(self.eval_dataset if eval_dataset is None else eval_dataset, "eval_dataset")
-        scores = evaluate(replace(self._empty_job(), evaluate=lambda: self._scores(rows, "eval_")))
+        rows = self._measurable(self.eval_dataset if eval_dataset is None else eval_dataset, "eval_dataset")
+        scores = evaluate(replace(self._empty_job(), evaluate=lambda: self._scores(rows)))
         self._tell("evaluate", metrics=scores)
         return scores
 
     def predict(self, test_dataset: Any) -> PredictionOutput:
-        """Logits of all rows in order, and metrics (names begin with ``test_``) where the rows have labels."""
-        rows = self._rows(test_dataset, "test_dataset", labelled=False)
+        """Logits of all rows in order, and metrics (names begin with ``test_``) where the rows have labels.
+
+        Logits of tokens are filled up with -100 behind shorter rows; those of question answering are a pair of arrays, with a row
+        for each window.
+        """
+        rows = self._measurable(test_dataset, "test_dataset", labelled=False)
         self.model.eval()
-        logits = self._logits(rows)
-        targets = None if any(row.target is None for row in rows) else np.array([row.target for row in rows])
-        found = {} if targets is None else self._metrics(logits, targets)
-        metrics = {f"test_{name}": value for name, value in found.items()}
+        found = self._measured(rows, keep_logits=True)
+        targets = label_ids([example.target for example in rows.examples]) if rows.is_labelled else None
+        metrics = {f"test_{name}": value for name, value in self._metrics(rows, found).items()}
         self._tell("predict", metrics=metrics)
-        return PredictionOutput(logits, targets, metrics)
+        return PredictionOutput(predictions(found.logits), targets, metrics)
 
     def save_model(self, output_dir: str | Path | None = None) -> None:
         """Write the model, and the tokenizer where there is one, to a folder that ``pipeline`` and transformers load."""
@@ -158,70 +167,82 @@ class Trainer:
             self.processing_class.save_pretrained(folder)
 
     def _job(self) -> Job:
-        rows = self._rows(self.train_dataset, "train_dataset")
-        held_out = None if self.eval_dataset is None else self._rows(self.eval_dataset, "eval_dataset")
-        lengths = np.array([len(row.tokens) for row in rows])
+        examples = self._examples()
+        held_out = None if self.eval_dataset is None else self._measurable(self.eval_dataset, "eval_dataset")
+        lengths = np.array([example.tokens for example in examples])
         size, seed = self.args.per_device_train_batch_size, self.args.seed
-        loss_sum, count = self._loss([row.target for row in rows])
+        loss_sum, count = self._loss([example.target for example in examples])
         return replace(
             self._empty_job(),
             loss_sum=loss_sum,
             count=count,
             order=lambda epoch: shuffled_batches(lengths, seed=seed, epoch=epoch, max_texts=size),
-            load=lambda indices, epoch, number: self._load(rows, indices),
-            evaluate=None if held_out is None else lambda: self._scores(held_out, "eval_"),
-            identity={"data": fingerprint(rows)},
+            load=lambda indices, epoch, number: self._load(examples, indices),
+            evaluate=None if held_out is None else lambda: self._scores(held_out),
+            identity={"data": fingerprint(examples)},
         )
 
     def _loss(self, targets: Sequence[Any]) -> tuple[LossSum, Count]:
-        is_text = self.model.head_name == "sequence-classification"
+        objective = self.objective
         if self.args.class_weights is None and not self.args.label_smoothing_factor:
-            return text_loss if is_text else token_loss, number_of_targets
+            return objective.loss_sum, number_of_targets
         name = "class_weights" if self.args.class_weights is not None else "label_smoothing_factor"
-        if not all(isinstance(target, int) for target in targets) or self.model.config.problem_type == "regression":
+        classes = [one for target in targets for one in (target if isinstance(target, list) else [target]) if one != IGNORED]
+        is_class = self.model.config.problem_type not in ("regression", "multi_label_classification")
+        if objective.class_logits is None or not is_class or not all(isinstance(one, int) for one in classes):
             raise ConfigError(f"{name} is for targets that are one class each, and these are not. Leave it out.")
-        weights = class_weights(self.args, targets, labels=list(self.model.config.id2label.values()))
+        weights = class_weights(self.args, classes, labels=list(self.model.config.id2label.values()))
         weights = None if weights is None else weights.to(self.model.device)
-        return class_loss(text_logits if is_text else token_logits, self.args, weights)
+        return class_loss(objective.class_logits, self.args, weights)
 
     def _empty_job(self) -> Job:
-        loss_sum = token_loss if self.model.head_name == "masked-lm" else text_loss
         return Job(
             model=self.model,
-            loss_sum=loss_sum,
+            loss_sum=self.objective.loss_sum,
             order=lambda epoch: [],
             load=lambda indices, epoch, number: self._load([], indices),
         )
 
-    def _load(self, rows: Sequence[Row], indices: np.ndarray) -> Batch:
+    def _load(self, examples: Sequence[Example], indices: np.ndarray) -> Batch:
         if self.data_collator is not None:
             return collated_batch([self.train_dataset[int(index)] for index in indices], self.data_collator, self.model)
-        return make_batch([rows[int(index)] for index in indices], device=self.model.device)
+        return self.objective.batch([examples[int(index)] for index in indices], self.model.device)
 
-    def _rows(self, data: Any, name: str, *, labelled: bool = True) -> list[Row]:
-        if data is None or not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
-            found = "missing" if data is None else f"a {type(data).__name__}"
-            raise DataError(f"{name} is {found}. Give a list of dicts, or anything else with len() and [index].")
-        if not len(data):
-            raise DataError(f"{name} is empty, so there is nothing to learn from or to measure. Give at least one row.")
-        limit = self._limit()
-        is_raw = self.processing_class is not None and isinstance(data[0], Mapping) and "input_ids" not in data[0]
-        rows = self._encode_rows(data, limit) if is_raw else read_rows(data, max_length=limit)
-        unlabelled = next((index for index, row in enumerate(rows) if row.target is None), None)
+    def _examples(self) -> list[Example]:
+        """What is learnt from ``train_dataset``."""
+        name, data = "train_dataset", check_data(self.train_dataset, "train_dataset")
+        examples = self._reader(data, name).examples() if self._is_raw(data) else self._tokenised(data, name, labelled=True)
+        if self.model.head_name == "sequence-classification" and isinstance(examples[0].target, list | tuple):
+            problem = self.model.config.problem_type or "multi_label_classification"
+            self.model.config = self.model.config.replace(problem_type=problem)
+        return examples
+
+    def _measurable(self, data: Any, name: str, *, labelled: bool = True) -> Measurable:
+        """Rows on which the model is measured or, where they need no labels, used."""
+        check_data(data, name)
+        if not self._is_raw(data):
+            return Measurable(self._tokenised(data, name, labelled=labelled))
+        reader = self._reader(data, name)
+        return replace(reader, labelled=labelled or tells_references(reader.rows, self.task, reader.facts)).measurable()
+
+    def _tokenised(self, data: Any, name: str, *, labelled: bool) -> list[Example]:
+        examples = read_rows(data, head=self.model.head_name, max_length=self._limit())
+        unlabelled = next((index for index, example in enumerate(examples) if example.target is None), None)
         if labelled and unlabelled is not None and self.data_collator is None:
             raise DataError(
                 f"Row {unlabelled} of {name} has no label, so nothing can be learnt from it. Add a 'labels' or 'label' column."
             )
-        return rows
+        return examples
 
-    def _encode_rows(self, data: Any, limit: int) -> list[Row]:
+    def _is_raw(self, data: Any) -> bool:
+        return self.processing_class is not None and isinstance(data[0], Mapping) and "input_ids" not in data[0]
+
+    def _reader(self, data: Any, name: str) -> RowReader:
         assert self.processing_class is not None
-        training = self.task.trainable()
+        self.task.trainable()
         rows = [data[index] for index in range(len(data))]
-        columns = training.find_columns(rows[0])
-        names = [name for _, name in sorted(self.model.config.id2label.items())]
-        examples = training.encode_rows(rows, columns, tokenizer=self.processing_class, labels=names, max_length=limit)
-        return [Row(example.tokens, example.target) for example in examples]
+        facts = ModelFacts(tokenizer=self.processing_class, config=self.model.config)
+        return RowReader(self.task, facts, rows, name, self.args.max_length)
 
     def _limit(self) -> int:
         limits = [self.model.architecture.encoder.max_tokens, self.args.max_length or math.inf]
@@ -229,35 +250,56 @@ class Trainer:
             limits.append(self.processing_class.model_max_length)
         return int(min(limits))
 
-    def _scores(self, rows: Sequence[Row], prefix: str) -> dict[str, float]:
-        logits = self._logits(rows)
-        targets = np.array([row.target for row in rows])
-        loss = self.model.loss_sum(torch.from_numpy(logits), torch.from_numpy(targets)) / len(rows)
-        return {f"{prefix}loss": float(loss)} | {
-            f"{prefix}{name}": value for name, value in self._metrics(logits, targets).items()
-        }
+    def _measured(self, rows: Measurable, *, keep_logits: bool) -> Measured:
+        return measure(
+            self.model,
+            rows,
+            self.objective,
+            precision=mixed_precision(self.model.device, bf16=self.args.bf16),
+            keep_logits=keep_logits,
+            tell=lambda: self._tell("prediction_step"),
+        )
 
-    def _metrics(self, logits: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    def _scores(self, rows: Measurable) -> dict[str, float]:
+        """Loss and metrics, with names that begin with ``eval_``. Logits are kept where metrics are computed from them."""
+        wants_logits = self.compute_metrics is not None or (rows.asked is None and self._measures_logits)
+        found = self._measured(rows, keep_logits=wants_logits)
+        scores = {} if found.loss is None else {"loss": found.loss}
+        return {f"eval_{name}": value for name, value in (scores | self._metrics(rows, found)).items()}
+
+    @property
+    def _measures_logits(self) -> bool:
+        return self.task.training is not None and self.task.training.measure is not None
+
+    def _metrics(self, rows: Measurable, found: Measured) -> dict[str, float]:
+        targets = [example.target for example in rows.examples]
+        if not rows.is_labelled:
+            return {}
         if self.compute_metrics is not None:
-            return dict(self.compute_metrics(EvalPrediction(logits, targets)))
-        is_single = targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer)
-        return self.task.trainable().metrics(logits, targets) if is_single else {}
+            return dict(self.compute_metrics(EvalPrediction(predictions(found.logits), label_ids(targets))))
+        if found.scores is not None:
+            return dict(found.scores)
+        if self.task.training is None or self.task.training.measure is None:
+            return {}
+        return dict(self.task.training.measure(predictions(found.logits), label_ids(targets), self.model.config))
 
-    def _logits(self, rows: Sequence[Row]) -> np.ndarray:
-        """One row of logits a text, in order. Length-sorted batches within a token budget; nothing but logits is kept."""
-        if self.model.head_name != "sequence-classification":
-            raise ConfigError(
-                "Evaluation and prediction here need a sequence classifier, and this model has the head "
-                f"{self.model.head_name!r}."
-            )
-        found: list[Any] = [None] * len(rows)
-        lengths = [len(row.tokens) for row in rows]
-        plan = plan_batches(lengths, max_tokens=EVALUATION_TOKENS, max_texts=None)
-        with torch.inference_mode(), mixed_precision(self.model.device, bf16=self.args.bf16)():
-            for indices in plan:
-                batch = make_batch([replace(rows[index], target=0) for index in indices], device=self.model.device)
-                logits = self.model.classify(self.model.encode(batch.packed), batch.packed)
-                for index, row in zip(indices, batch.packed.unsorted(logits).float().cpu().numpy(), strict=True):
-                    found[index] = row
-                self._tell("prediction_step")
-        return np.stack(found)
+
+def task_of(model: EncoderModel, name: str | None) -> Task:
+    """The task of this name, or the one of the model's head; one that needs another head is a ``ConfigError``."""
+    task = find_task(task_for_head(model.head_name) if name is None else name)
+    if name is not None and task.training is not None and task.head != model.head_name:
+        raise ConfigError(
+            f"task is {name!r}, which is done with the head {task.head!r}, but the model has the head {model.head_name!r}. Load "
+            "the checkpoint with the head of the task, or leave the task out."
+        )
+    return task
+
+
+def check_data(data: Any, name: str) -> Any:
+    """The rows; something else, or none, is a ``DataError``."""
+    if data is None or not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
+        found = "missing" if data is None else f"a {type(data).__name__}"
+        raise DataError(f"{name} is {found}. Give a list of dicts, or anything else with len() and [index].")
+    if not len(data):
+        raise DataError(f"{name} is empty, so there is nothing to learn from or to measure. Give at least one row.")
+    return data

@@ -3,6 +3,9 @@
 from headway.cli.command import Command
 from headway.settings.training import TrainSettings
 
+MOST_SCORES = 5
+"""Scores that the last line names; the log has all of them."""
+
 
 def run(settings: TrainSettings) -> None:
     """Fine-tune, and say what was written where and how good it is."""
@@ -12,7 +15,7 @@ def run(settings: TrainSettings) -> None:
     from headway.training.finetuning import fine_tune
 
     result, scores = fine_tune(settings)
-    said = "".join(f", {name.removeprefix('eval_')} {value:.4f}" for name, value in scores.items())
+    said = "".join(f", {name.removeprefix('eval_')} {value:.4f}" for name, value in list(scores.items())[:MOST_SCORES])
     print(f"Wrote a {settings.task} model after {result.global_step:,} steps{said} to {settings.output_dir}")
 
 

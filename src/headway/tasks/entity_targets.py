@@ -1,0 +1,82 @@
+"""What a tagger learns from a row's labels, one for each word: the word's first token has it, and no other token counts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from headway.errors import DataError
+from headway.tasks.entities import LETTERS, OUTSIDE
+from headway.tasks.entity_scorer import LEFT_OUT
+from headway.tasks.entity_windows import Reading
+from headway.tasks.entity_words import TextTokens
+from headway.tasks.labels import is_nothing, label_names
+from headway.tasks.task import Encoded, Example, Labels, ModelFacts
+
+
+def word_examples(encoded: Encoded, reference: Mapping[str, Any], facts: ModelFacts) -> list[Example]:
+    """Each window with a target for every token; words beyond the windows are not learnt."""
+    reading: Reading = encoded.memory
+    names = list(facts.config.id2label.values())
+    labels = [word_target(label, names) for label in words_labels(reference["labels"])]
+    windows = zip(encoded.sequences, reading.windows, strict=True)
+    return [Example((sequence,), token_targets(tokens, labels, count=len(sequence))) for sequence, tokens in windows]
+
+
+def token_targets(tokens: TextTokens, labels: Sequence[int], *, count: int) -> list[int]:
+    """The label of each word at its first token, and elsewhere nothing, (tokens,)."""
+    words = 0 if tokens.words is None else len(tokens.words.starts)
+    if len(labels) != words:
+        raise DataError(
+            f"There are {len(labels)} labels for {words} words, but each word has one. Correct the row, or name another column."
+        )
+    targets = [LEFT_OUT] * count
+    for word in tokens.each_word:
+        if word.word is not None:
+            targets[tokens.places[word.first]] = labels[word.word]
+    return targets
+
+
+def word_target(label: Any, names: Sequence[str]) -> int:
+    """The place of a word's label among the names, by name or by number; ``LEFT_OUT`` for a word that does not count."""
+    plain = label.item() if hasattr(label, "item") else label
+    if is_nothing(plain) or plain == LEFT_OUT:
+        return LEFT_OUT
+    if isinstance(plain, str) and plain in names:
+        return names.index(plain)
+    if isinstance(plain, int) and not isinstance(plain, bool) and 0 <= plain < len(names):
+        return plain
+    raise DataError(
+        f"The label {plain!r} is not one of the model's: {', '.join(names)}. Correct or remove the row, or make the model with "
+        "all labels of the data: AutoModelForTokenClassification.from_pretrained(…, id2label={…})."
+    )
+
+
+def words_labels(value: Any) -> Sequence[Any]:
+    """The labels of a row's words."""
+    labels = value.tolist() if hasattr(value, "tolist") else value
+    if not isinstance(labels, list | tuple):
+        raise DataError(
+            f"The labels are {labels!r}, but every word has a label of its own. Give a list of labels, or name another column."
+        )
+    return labels
+
+
+def word_labels(references: Iterable[Mapping[str, Any]], problem: str | None) -> Labels:
+    """The names of all words' labels: ``O``, then each kind's ``B-``, ``I-`` …; numbers stand for as many as there are."""
+    counted = (
+        label
+        for reference in references
+        if not is_nothing(reference["labels"])
+        for label in words_labels(reference["labels"])
+        if label != LEFT_OUT
+    )
+    names = label_names(dict.fromkeys(counted))
+    if all(map(str.isdecimal, names)):
+        return Labels(tuple(map(str, range(int(names[-1]) + 1))))
+    return Labels(tuple(sorted(names, key=_order)))
+
+
+def _order(name: str) -> tuple[bool, str, int]:
+    prefix, dash, kind = name.partition("-")
+    if not dash or prefix not in LETTERS:
+        return name != OUTSIDE, name, 0
+    return True, kind, list(LETTERS).index(prefix)

@@ -1,0 +1,158 @@
+"""A model measured while it is trained: its loss, and its answers by the task's own measure, as ``headway evaluate`` has them.
+
+Of each batch's outputs only what the measure needs is kept, unless logits are asked for.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from headway.core.batching import plan_batches
+from headway.errors import DataError
+from headway.neural.losses import IGNORED
+from headway.neural.model import EncoderModel
+from headway.neural.outputs import PackedOutputs
+from headway.neural.packing import Packed
+from headway.training.labelled import Asked, Measurable
+from headway.training.objectives.heads import Objective, pack_examples
+from headway.training.step import Precision
+
+EVALUATION_TOKENS = 8192
+
+Outputs: TypeAlias = dict[str, np.ndarray]
+"""What the model gives for one sequence, by transformers' names."""
+
+
+@dataclass
+class Measured:
+    """What was found: the mean loss where there are targets, scores where answers are measured, logits where asked for."""
+
+    loss: float | None = None
+    scores: Mapping[str, float] | None = None
+    logits: list[tuple[np.ndarray, ...]] = field(default_factory=list)
+    """The arrays of each example, by the names of the model's outputs."""
+
+
+def measure(
+    model: EncoderModel,
+    rows: Measurable,
+    objective: Objective,
+    *,
+    precision: Precision,
+    keep_logits: bool,
+    tell: Callable[[], None] = lambda: None,
+) -> Measured:
+    """The model's loss, scores and logits on the rows. Batches are length-sorted, within a token budget.
+
+    ``tell`` is called after each batch. The model should be in evaluation mode.
+    """
+    examples, answers = rows.examples, None if rows.asked is None else Answers(rows.asked)
+    firsts = np.cumsum([0, *(len(example.sequences) for example in examples)])
+    logits: list[Any] = [()] * len(examples)
+    total, targets = 0.0, 0.0
+    with torch.inference_mode(), precision():
+        for indices in plan_batches([example.tokens for example in examples], max_tokens=EVALUATION_TOKENS):
+            chosen = [examples[index] for index in indices]
+            batch = objective.batch(chosen, model.device) if rows.is_labelled else None
+            packed = pack_examples(chosen, model.device) if batch is None else batch.packed
+            found = model.predict(model.encode(packed), packed)
+            if batch is not None:
+                total, targets = total + float(objective.loss(model, found, batch)), targets + batch.count
+            outputs = by_sequence(found, packed)
+            for index, example in zip(indices, chosen, strict=True):
+                own = list(islice(outputs, len(example.sequences)))
+                if answers is not None:
+                    answers.add(int(firsts[index]), own)
+                if keep_logits:
+                    logits[index] = together(own)
+            tell()
+    loss = total / (targets or 1.0) if rows.is_labelled else None
+    return Measured(loss, None if answers is None else answers.scores(), logits if keep_logits else [])
+
+
+class Answers:
+    """Answers as they become whole, of which only observations are kept."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        counts = [len(encoded.sequences) for encoded in asked.inputs]
+        self.owners = np.repeat(np.arange(len(counts)), counts)
+        self.firsts = np.cumsum([0, *counts])
+        self.parts: dict[int, dict[int, Any]] = {}
+        self.observations: list[Any] = [None] * len(counts)
+
+    def add(self, first: int, outputs: Sequence[Outputs]) -> None:
+        """Take the outputs of sequences from the ``first`` on, counted over all inputs."""
+        for place, output in enumerate(outputs, first):
+            owner = int(self.owners[place])
+            encoded, part = self.asked.inputs[owner], place - int(self.firsts[owner])
+            parts = self.parts.setdefault(owner, {})
+            parts[part] = self.asked.prepared.reduce(output, encoded, part=part)
+            if len(parts) == len(encoded.sequences):
+                self._observe(owner, [parts[number] for number in range(len(parts))])
+
+    def scores(self) -> dict[str, float]:
+        """The measures of all answers."""
+        scorer = self.asked.scorer
+        return scorer.scores(scorer.gather(self.observations))
+
+    def _observe(self, owner: int, parts: Sequence[Any]) -> None:
+        answer = self.asked.prepared.decode(parts, self.asked.inputs[owner])
+        del self.parts[owner]
+        try:
+            self.observations[owner] = self.asked.scorer.observe(answer, self.asked.references[owner])
+        except DataError as error:
+            raise DataError(f"Row {owner}: {error}") from error
+
+
+def by_sequence(found: PackedOutputs, packed: Packed) -> Iterator[Outputs]:
+    """The outputs of each sequence, in the caller's order."""
+    texts = {name: _numbers(packed.unsorted(values_B)) for name, values_B in found.texts.items()}
+    tokens = {name: _numbers(values_T) for name, values_T in found.tokens.items()}
+    places = dict(zip(packed.order_B.tolist(), packed.first_B.tolist(), strict=True))
+    lengths = dict(zip(packed.order_B.tolist(), packed.lengths, strict=True))
+    for index in range(len(lengths)):
+        own = slice(places[index], places[index] + lengths[index])
+        yield {name: values[index] for name, values in texts.items()} | {name: values[own] for name, values in tokens.items()}
+
+
+def together(outputs: Sequence[Outputs]) -> tuple[np.ndarray, ...]:
+    """The arrays of an example: those of its sequence, or its choices' logits, (choices,)."""
+    if len(outputs) == 1:
+        return tuple(outputs[0].values())
+    return tuple(np.concatenate([one[name] for one in outputs]) for name in outputs[0])
+
+
+def stacked(arrays: Sequence[Any]) -> np.ndarray:
+    """One array of all; where they are of unequal length with ``IGNORED`` behind the shorter, as transformers fills them."""
+    values = [np.asarray(array) for array in arrays]
+    if len({value.shape for value in values}) == 1:
+        return np.stack(values)
+    longest = max(map(len, values))
+    filled = np.full((len(values), longest, *values[0].shape[1:]), IGNORED, dtype=values[0].dtype)
+    for row, value in enumerate(values):
+        filled[row, : len(value)] = value
+    return filled
+
+
+def predictions(logits: Sequence[tuple[np.ndarray, ...]]) -> Any:
+    """The logits of all examples: an array, or a tuple of one for each of the model's outputs."""
+    columns = tuple(stacked(column) for column in zip(*logits, strict=True))
+    return columns[0] if len(columns) == 1 else columns
+
+
+def label_ids(targets: Sequence[Any]) -> Any:
+    """The targets of all examples: an array, or for answers one of the first and one of the last tokens."""
+    if isinstance(targets[0], tuple) and isinstance(targets[0][0], int):
+        return tuple(np.array(ends) for ends in zip(*targets, strict=True))
+    return stacked(targets)
+
+
+def _numbers(values: Tensor) -> np.ndarray:
+    found: np.ndarray = values.float().cpu().numpy()
+    return found
