@@ -62,7 +62,7 @@ def text_labels(references: Iterable[Mapping[str, Any]], problem: str | None) ->
 
 def found_problem(values: Iterable[Any]) -> str:
     """What a column of labels is, by its values, which tables of text hold as text."""
-    values = [value for value in values if not is_nothing(value) and value != ""]
+    values = [value for value in values if not is_nothing(value) and not (isinstance(value, str) and not value)]
     if any(map(_is_list, values)):
         return SEVERAL
     numbers = [DECIMAL.fullmatch(str(value)) for value in values]
