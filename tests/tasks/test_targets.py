@@ -79,7 +79,9 @@ def test_labels_are_named_by_the_data(values, problem, expected):
 
 
 def test_a_problem_that_is_none_is_refused():
-    with pytest.raises(ConfigError, match=r"problem_type is 'ranking', which is not known here\. Use single_label_classification"):
+    with pytest.raises(
+        ConfigError, match=r"problem_type is 'ranking', which is not known here\. Use single_label_classification"
+    ):
         text_labels([{"label": 1}], "ranking")
 
 

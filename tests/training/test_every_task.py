@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file
 
 from headway import pipeline
 from headway.evaluation import evaluate
 from headway.settings.training import TrainSettings
+from headway.training import loop
 from headway.training.finetuning import fine_tune
 
 FILLING = "the a movie film was is it this we saw not very and or but one two".split()
@@ -171,3 +173,35 @@ def test_a_task_is_learnt_from_its_file_and_measured_as_evaluate_does(name, mode
     report = evaluate(answers, settings.valid, resamples=0)
     found = {key.removeprefix("eval_"): value for key, value in scores.items() if key != "eval_loss"}
     assert found == pytest.approx(report.scores, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["question-answering", "multiple-choice"])
+def test_an_interrupted_training_goes_on_bit_for_bit(name, model_folder, tmp_path, monkeypatch):
+    case, real, steps = CASES[name], loop.train_step, []
+
+    def settings(folder):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        changes = {"max_steps": 11, "save_strategy": "steps", "save_steps": 3, "eval_strategy": "steps", "eval_steps": 4}
+        changes |= {"gradient_accumulation_steps": 2, "dropout": 0.1, "logging_steps": 2}
+        return settings_for(case, tmp_path / folder, model_folder("base"), **changes)
+
+    def interrupted(*arguments, **named):
+        steps.append(None)
+        if len(steps) == 8:  # after the checkpoint of step 6
+            raise KeyboardInterrupt
+        return real(*arguments, **named)
+
+    fine_tune(settings("whole"), progress=False)
+    monkeypatch.setattr(loop, "train_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(settings("cut"), progress=False)
+    monkeypatch.undo()
+    result, _ = fine_tune(settings("cut"), progress=False)
+    assert result.metrics["train_steps"] == 5
+    for file in ("model.safetensors", "checkpoint-11/optimizer.safetensors"):
+        found, expected = (load_file(tmp_path / folder / "out" / file) for folder in ("cut", "whole"))
+        assert found.keys() == expected.keys()
+        assert all((found[weight] == expected[weight]).all() for weight in expected)
+    logs = [(tmp_path / folder / "out" / "log.jsonl").read_text().splitlines() for folder in ("cut", "whole")]
+    clockless = [[{k: v for k, v in json.loads(line).items() if k != "tokens_per_second"} for line in lines] for lines in logs]
+    assert clockless[0] == clockless[1]
