@@ -7,7 +7,11 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from headway.core.batching import TokenSequence
 from headway.errors import ConfigError
-from headway.neural import AutoModelForSequenceClassification
+from headway.neural import (
+    AutoModelForMultipleChoice,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+)
 from headway.settings.training import TrainingArguments
 from headway.training.batch import text_batch, text_logits
 from headway.training.class_loss import class_loss, class_weights
@@ -63,6 +67,36 @@ def test_balanced_weights_are_those_of_scikit_learn():
     found = class_weights(TrainingArguments(class_weights="balanced"), targets, labels=LABELS)
     expected = compute_class_weight("balanced", classes=np.array([0, 1, 4]), y=targets)
     assert found.tolist() == pytest.approx([expected[0], expected[1], 1.0, 1.0, expected[2]])
+
+
+def test_tags_of_tokens_are_weighed_and_smoothed_as_torch_does(tiny_config, tmp_path):
+    still = tiny_config.replace(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    rows = [{"input_ids": [2, 5 + n, 9, 3], "labels": [-100, n % 5, (n * n) % 3, -100]} for n in range(7)]
+    tags = np.array([row["labels"][1:3] for row in rows]).flatten()
+    weights = torch.ones(5)
+    weights[np.unique(tags)] = torch.tensor(compute_class_weight("balanced", classes=np.unique(tags), y=tags)).float()
+    for settings, criterion in (
+        ({"class_weights": "balanced"}, torch.nn.CrossEntropyLoss(weight=weights)),
+        ({"label_smoothing_factor": 0.3}, torch.nn.CrossEntropyLoss(label_smoothing=0.3)),
+    ):
+        torch.manual_seed(0)
+        model = AutoModelForTokenClassification.from_config(still)
+        arguments = TrainingArguments(
+            str(tmp_path), max_steps=1, per_device_train_batch_size=7, save_strategy="no", bf16=False, **settings
+        )
+        trainer = Trainer(model, arguments, train_dataset=rows, progress=False)
+        logits = torch.from_numpy(trainer.predict(rows).predictions)
+        expected = criterion(logits.flatten(0, 1), torch.tensor([row["labels"] for row in rows]).flatten())
+        assert trainer.train().training_loss == pytest.approx(float(expected), rel=1e-4)
+
+
+@pytest.mark.parametrize("settings", [{"class_weights": (1.0, 2.0)}, {"label_smoothing_factor": 0.1}])
+def test_answers_and_choices_have_no_classes_with_names(tiny_config, tmp_path, settings):
+    model = AutoModelForMultipleChoice.from_config(tiny_config)
+    rows = [{"input_ids": [[2, 5, 3], [2, 7, 3]], "label": 0}]
+    trainer = Trainer(model, TrainingArguments(str(tmp_path), **settings), train_dataset=rows, progress=False)
+    with pytest.raises(ConfigError, match=f"{next(iter(settings))} is for targets that are one class each"):
+        trainer.train()
 
 
 def test_weights_for_other_labels_are_refused():

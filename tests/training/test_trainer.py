@@ -119,6 +119,16 @@ def test_a_masked_lm_learns_from_labels_for_each_token(tiny_config, tmp_path):
     )
 
 
+def test_a_masked_lm_s_loss_is_measured_too(tiny_config, tmp_path):
+    torch.manual_seed(0)
+    rows = [{"input_ids": [2, 4, 20, 3], "labels": [-100, 9, -100, 5]}, {"input_ids": [2, 7, 3], "labels": [-100, 11, -100]}]
+    teacher = trainer(AutoModelForMaskedLM.from_config(tiny_config), tmp_path, rows, eval_dataset=rows)
+    scores, found = teacher.evaluate(), teacher.predict(rows)
+    targets = torch.tensor([[-100, 9, -100, 5], [-100, 11, -100, -100]])
+    loss = torch.nn.functional.cross_entropy(torch.from_numpy(found.predictions).flatten(0, 1), targets.flatten())
+    assert scores == {"eval_loss": pytest.approx(float(loss), rel=1e-5)}
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
