@@ -63,8 +63,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         unwanted += [item for item in items if item.get_closest_marker("benchmark")]
     if not _has_gpu():
         unwanted += [item for item in items if item.get_closest_marker("cuda")]
-    if importlib.util.find_spec("triton") is None:
-        unwanted += [item for item in items if item.get_closest_marker("triton")]
+    for package in ("triton", "ray"):
+        if importlib.util.find_spec(package) is None:
+            unwanted += [item for item in items if item.get_closest_marker(package)]
     config.hook.pytest_deselected(items=unwanted)
     out = set(unwanted)
     items[:] = [item for item in items if item not in out]

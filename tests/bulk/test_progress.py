@@ -79,6 +79,17 @@ def test_a_tally_counts_and_comes_back_from_its_parts():
     assert Tally.from_dict({}) == Tally()
 
 
+def test_tallies_of_parts_make_that_of_the_whole():
+    first, second = piece(Answered(None, 7), "no"), piece(Answered(None, 11))
+    rows = [{"label": "a"}, {"error": "no"}], [{"label": "a"}]
+    whole, joined, later = Tally(), Tally(), [Tally(), Tally()]
+    for one, given, part in zip([first, second], rows, later, strict=True):
+        whole.add(one, given)
+        part.add(one, given)
+        joined.include(part)
+    assert joined == whole
+
+
 def test_labels_without_end_are_not_all_counted():
     tally = Tally()
     rows = [{"label": str(number)} for number in [*range(MOST_LABELS + 5), 0]]

@@ -6,11 +6,12 @@ from typing import Any
 
 from headway.bulk.inputs import FileInput, Input
 from headway.bulk.job import Job, run_job
+from headway.bulk.on_ray import pipeline_and_answers
 from headway.bulk.progress import Progress
 from headway.bulk.tally import Summary
 from headway.core.extras import require_arrow
 from headway.errors import ConfigError, DataError
-from headway.inference import Pipeline, pipeline
+from headway.inference import Pipeline
 from headway.tables import find_sources, form_named, writer_of
 
 
@@ -33,7 +34,8 @@ def predict_files(
     ``inputs`` are paths, patterns such as ``"reviews/*.csv"``, or URIs of object stores, read in this order as one table; ``"-"``
     is standard input. The ending of ``output`` decides its form. ``columns`` names the columns that hold what the task reads, by
     role (``{"text": "body"}``); ``keep`` the columns of the input that the output has too, by default all. ``form`` says what
-    the inputs are where their names do not. ``arguments`` are those of ``pipeline``, the task's options among them.
+    the inputs are where their names do not. ``arguments`` are those of ``pipeline``, the task's options among them; with
+    ``engine="ray"`` workers of Ray Data answer, on as many machines as its cluster has.
 
     A row that cannot be answered has the reason in its column ``error``; ``strict`` raises a ``DataError`` instead. A call that
     was killed goes on where it was when it is made again; what it needs for that lies in ``OUTPUT.parts`` until the output is
@@ -42,9 +44,9 @@ def predict_files(
     require_arrow("Predicting tables")
     writer_of(str(output))
     found = file_inputs([inputs] if isinstance(inputs, str | Path) else inputs, form=form)
-    pipe = pipeline(task, model, **arguments)
+    pipe, answers = pipeline_and_answers(task, model, **arguments)
     job = job_of(found, output, pipe, columns=columns, keep=keep, strict=strict)
-    return run_job(job, restart=restart, progress=Progress(shown=progress))
+    return run_job(job, restart=restart, progress=Progress(shown=progress), answers=answers)
 
 
 def file_inputs(words: Iterable[str | Path], *, form: str | None = None) -> list[Input]:

@@ -19,6 +19,8 @@ class Finished:
 
     batch: "pa.RecordBatch"
     tally: Tally
+    fraction: float
+    """How much of all inputs is read with them; 0 where nobody can know."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,6 @@ class Later:
     """A piece that is answered, to be finished by whoever has time for it."""
 
     fraction: float
-    """How much of all inputs is read with it; 0 where nobody can know."""
     finish: Callable[[], Finished]
 
 
@@ -35,4 +36,4 @@ def finished(answered: AnsweredPiece, pipe: Pipeline, *, keep: Sequence[str] | N
     rows, tally = answer_rows(answered, pipe.prepared), Tally()
     tally.add(answered, rows)
     columns = answer_columns(pipe.prepared, count_dropped=pipe.choose().count_dropped)
-    return Finished(answered_batch(answered, rows, columns, keep=keep), tally)
+    return Finished(answered_batch(answered, rows, columns, keep=keep), tally, answered.piece.fraction)

@@ -20,7 +20,7 @@ BLOCK_BYTES = 1 << 20
 """What one worker gets at once: enough for full batches, little enough to be answered again where a worker dies."""
 
 
-def blocks(pieces: Iterable[Piece]) -> Iterator[list[Piece] | HeadwayError]:
+def blocks(pieces: Iterable[Piece], *, most_rows: int = BLOCK_ROWS) -> Iterator[list[Piece] | HeadwayError]:
     """The pieces, a few at a time; in the end the error, if reading met one."""
     source, block, rows, size = iter(pieces), list[Piece](), 0, 0
     while (found := _next(source)) is not None:
@@ -28,7 +28,7 @@ def blocks(pieces: Iterable[Piece]) -> Iterator[list[Piece] | HeadwayError]:
             break
         block.append(found)
         rows, size = rows + len(found.rows), size + found.rows.batch.nbytes
-        if rows >= BLOCK_ROWS or size >= BLOCK_BYTES:
+        if rows >= most_rows or size >= BLOCK_BYTES:
             yield block
             block, rows, size = [], 0, 0
     if block:

@@ -15,3 +15,9 @@ def require_arrow(purpose: str) -> None:
     """Raise ``MissingExtraError`` with the command to type where pyarrow is not installed."""
     if importlib.util.find_spec("pyarrow") is None:
         raise missing_extra("pyarrow", extra="files", purpose=purpose)
+
+
+def require_ray(purpose: str) -> None:
+    """Raise ``MissingExtraError`` with the command to type where Ray is not installed."""
+    if importlib.util.find_spec("ray") is None:
+        raise missing_extra("ray", extra="ray", purpose=purpose)

@@ -57,8 +57,9 @@ class PredictSettings(Config):
     options: tuple[str, ...] = ()
     """Further options of the task, as in function_to_apply=none candidate_labels=sports,politics."""
 
-    engine: Literal["auto", "onnx", "torch"] = "auto"
-    """What runs the model; auto is ONNX Runtime on the CPU, and torch for bf16 and GPUs."""
+    engine: Literal["auto", "onnx", "torch", "ray"] = "auto"
+    """What runs the model; auto is ONNX Runtime on the CPU, and torch for bf16 and GPUs. With ray workers on the machines of a
+    cluster do, each as with auto."""
 
     precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
     """What the model computes in; auto is int8 where the model's folder has an INT8 file, else fp32."""
@@ -70,7 +71,8 @@ class PredictSettings(Config):
     """Bounds the memory of a batch on a GPU, as that many of the longest texts; batches on the CPU are small anyway."""
 
     threads: int | None = None
-    """Threads that compute; by default all cores that this process may use."""
+    """Threads that compute; by default all cores that this process may use. With --engine ray those of each worker, by default
+    4."""
 
     revision: str | None = None
     """Branch, tag or commit of a Hub repository."""

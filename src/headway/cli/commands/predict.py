@@ -14,7 +14,7 @@ from headway.errors import ConfigError
 from headway.settings.prediction import PredictSettings
 
 if TYPE_CHECKING:
-    from headway.bulk.job import Job
+    from headway.bulk.job import Answers, Job
     from headway.inference import Pipeline
 
 TASK_FLAGS = ("top_k", "max_length", "overflow", "stride")
@@ -24,9 +24,9 @@ def run(settings: PredictSettings) -> None:
     """Answer the texts or files; print the answers or write them, and say what was done."""
     what = wanted(settings)
     _check(settings, what)
-    ready = make_pipeline(settings, what)
+    ready, answers = make_pipeline(settings, what)
     if settings.out is not None:
-        write(settings, what, ready)
+        write(settings, what, ready, answers)
     elif what.texts or (what.files == ("-",) and settings.format is None and not settings.column):
         for item, answer in _answers(ready, what.texts):
             print(shown(item, answer))
@@ -34,10 +34,10 @@ def run(settings: PredictSettings) -> None:
         show(settings, what, ready)
 
 
-def make_pipeline(settings: PredictSettings, what: Wanted) -> "Pipeline":
-    """The pipeline that the settings describe."""
+def make_pipeline(settings: PredictSettings, what: Wanted) -> "tuple[Pipeline, Answers | None]":
+    """The pipeline that the settings describe, and what answers rows in its place, if anything."""
+    from headway.bulk.on_ray import pipeline_and_answers
     from headway.checkpoints import locate
-    from headway.inference import pipeline
     from headway.inference.pipelines import inferred_task
     from headway.tasks import task as find_task
 
@@ -47,7 +47,7 @@ def make_pipeline(settings: PredictSettings, what: Wanted) -> "Pipeline":
     options = {name: value for name in TASK_FLAGS if (value := getattr(settings, name)) is not None}
     if settings.options:
         options |= read_options(settings.options, find_task(str(task)).options)
-    return pipeline(
+    return pipeline_and_answers(
         task,
         what.model,
         device=settings.device,
@@ -60,7 +60,7 @@ def make_pipeline(settings: PredictSettings, what: Wanted) -> "Pipeline":
     )
 
 
-def write(settings: PredictSettings, what: Wanted, ready: "Pipeline") -> None:
+def write(settings: PredictSettings, what: Wanted, ready: "Pipeline", answers: "Answers | None") -> None:
     """Answer every row, and write them with their answers."""
     from headway.bulk.job import run_job
     from headway.bulk.parts import parts_folder
@@ -68,7 +68,7 @@ def write(settings: PredictSettings, what: Wanted, ready: "Pipeline") -> None:
 
     job = make_job(settings, what, ready)
     try:
-        summary = run_job(job, restart=settings.restart, progress=Progress())
+        summary = run_job(job, restart=settings.restart, progress=Progress(), answers=answers)
     except KeyboardInterrupt:
         if parts_folder(job.output).is_dir():
             print("headway: what was answered is kept; the same command goes on with the rest.", file=sys.stderr)
@@ -123,7 +123,8 @@ def _check(settings: PredictSettings, what: Wanted) -> None:
     for flag, given in {"--column": bool(settings.column), "--format": settings.format is not None}.items():
         if what.texts and given:
             raise ConfigError(f"{flag} is about files, but texts are given. Leave it out, or put the texts into a file.")
-    for flag, given in {"--keep": settings.keep is not None, "--restart": settings.restart}.items():
+    only_files = {"--keep": settings.keep is not None, "--restart": settings.restart, "--engine ray": settings.engine == "ray"}
+    for flag, given in only_files.items():
         if given and settings.out is None:
             raise ConfigError(
                 f"{flag} is about the file that is written, but none is named. Name it with --out, or leave {flag} out."
