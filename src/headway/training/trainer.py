@@ -209,9 +209,12 @@ class Trainer:
         return self.objective.batch([examples[int(index)] for index in indices], self.model.device)
 
     def _examples(self) -> list[Example]:
-        """What is learnt from ``train_dataset``."""
+        """What is learnt from ``train_dataset``; a data collator may bring labels that the rows lack."""
         name, data = "train_dataset", check_data(self.train_dataset, "train_dataset")
-        examples = self._reader(data, name).examples() if self._is_raw(data) else self._tokenised(data, name, labelled=True)
+        makes_labels = self.data_collator is not None
+        examples = (
+            self._reader(data, name).examples() if self._is_raw(data) else self._tokenised(data, name, labelled=not makes_labels)
+        )
         if self.model.head_name == "sequence-classification" and isinstance(examples[0].target, list | tuple):
             problem = self.model.config.problem_type or "multi_label_classification"
             self.model.config = self.model.config.replace(problem_type=problem)
@@ -228,7 +231,7 @@ class Trainer:
     def _tokenised(self, data: Any, name: str, *, labelled: bool) -> list[Example]:
         examples = read_rows(data, head=self.model.head_name, max_length=self._limit())
         unlabelled = next((index for index, example in enumerate(examples) if example.target is None), None)
-        if labelled and unlabelled is not None and self.data_collator is None:
+        if labelled and unlabelled is not None:
             raise DataError(
                 f"Row {unlabelled} of {name} has no label, so nothing can be learnt from it. Add a 'labels' or 'label' column."
             )
