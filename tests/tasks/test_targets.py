@@ -11,7 +11,8 @@ from headway.families import family
 from headway.tasks import Encoded, Labels, ModelFacts, task
 from headway.tasks.classification_targets import found_problem, text_labels, text_target, told
 from headway.tasks.entity_targets import word_labels, word_target
-from headway.tasks.question_targets import answer_span
+from headway.tasks.question_targets import answer_span, tokens_of
+from headway.tasks.question_windows import read_contexts
 
 
 def facts(tokenizer, **settings):
@@ -163,6 +164,20 @@ def test_the_tokens_of_an_answer_are_found_in_each_window_that_holds_them_all(ti
         is_short = len(wanted) <= 5  # shared by neighbouring windows, so that one of them holds it whole
         assert not is_short or any(example.target != (0, 0) for example in examples)
     assert seen == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"), [(3, 4, (1, 1)), (0, 3, (0, 0)), (0, 4, (0, 1)), (5, 8, (2, 2)), (4, 6, (2, 2))]
+)
+def test_an_answer_s_tokens_are_those_that_hold_any_of_its_characters(tiny_tokenizer, start, end, expected):
+    passage = read_contexts(["cat! dog"], tiny_tokenizer)["cat! dog"].passage
+    assert tokens_of(passage, start, end) == expected
+
+
+def test_an_answer_without_a_token_is_refused(tiny_tokenizer):
+    passage = read_contexts(["cat  dog"], tiny_tokenizer)["cat  dog"].passage
+    with pytest.raises(DataError, match=r"The answer ' ' has no token that the model reads.*Correct or remove the row"):
+        tokens_of(passage, 3, 4)
 
 
 def test_a_question_without_an_answer_learns_the_first_token(tiny_tokenizer):

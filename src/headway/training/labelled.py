@@ -128,7 +128,7 @@ class RowReader:
         try:
             return self.task.trainable().examples(encoded, reference, self.facts)
         except DataError as error:
-            raise DataError(f"Row {number} of {self.name}: {error}") from error
+            raise type(error)(f"Row {number} of {self.name}: {error}") from error
 
 
 def tells_references(rows: Sequence[Mapping[str, Any]], task: Task, facts: ModelFacts) -> bool:

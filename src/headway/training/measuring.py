@@ -107,7 +107,7 @@ class Answers:
         try:
             self.observations[owner] = self.asked.scorer.observe(answer, self.asked.references[owner])
         except DataError as error:
-            raise DataError(f"Row {owner}: {error}") from error
+            raise type(error)(f"Row {owner}: {error}") from error
 
 
 def by_sequence(found: PackedOutputs, packed: Packed) -> Iterator[Outputs]:
