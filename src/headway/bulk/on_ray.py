@@ -125,7 +125,7 @@ def _tables(reader: Reader, work: Work, hands: Crew) -> "Generator[pa.Table, Non
         batch_format="pyarrow",
         num_cpus=hands.cores,
         num_gpus=hands.gpus,
-        # Fewer where some are idle: they would keep the cores that one needs which has to start again on another machine.
+        # No fewer than one: idle ones may leave their cores to one that has to start again, and Ray warns of small inputs else.
         compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=hands.workers, max_size=hands.workers),
     )
     with _in_words():
