@@ -41,7 +41,7 @@ TINY = {
 
 
 NEED_TORCH = {
-    "torch", "transformers", "sentence_transformers", "scipy", "sklearn", "headway.neural", "headway.training",
+    "torch", "transformers", "sentence_transformers", "scipy", "seqeval", "sklearn", "headway.neural", "headway.training",
     "reference.family_cases",
 }  # fmt: skip
 TORCH_FIXTURES = {"transformers_folder", "minilm_folder"}  # the package with MiniLM wants torch too
