@@ -186,11 +186,12 @@ def main() -> None:
                 results.append(found)
                 rows.append(row(found, lengths, peak))
                 print(*rows[-1], sep="\t", flush=True)
+    chosen = "" if options.families == list(FAMILIES) else f" --families {' '.join(options.families)}"
     write_result(
         "attention",
         {
             "title": "Torch in fp32 on the CPU, six layers of 384, texts of real lengths",
-            "command": "python benchmarks/attention.py --data DATA",
+            "command": f"python benchmarks/attention.py --data DATA{chosen}",
             "columns": ["family", "texts", "pass", "tokens/s", "of the peak", "against transformers", "with sorted texts"],
             "rows": rows,
             "measured": results,
