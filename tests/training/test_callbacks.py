@@ -128,6 +128,16 @@ def test_a_callback_can_end_an_epoch_and_the_training(model, tmp_path):
     assert [folder.name for folder in states_in(tmp_path)] == ["checkpoint-5"]
 
 
+def test_an_epoch_that_is_ended_at_its_end_costs_no_other(model, tmp_path):
+    class Ends(TrainerCallback):
+        def on_epoch_end(self, args, state, control, **given):
+            control.should_epoch_stop = state.global_step == 6
+
+    teacher = trainer(model, tmp_path, callbacks=[Ends()], num_train_epochs=3, save_strategy="no")
+    teacher.train()
+    assert teacher.state.epochs_done == 3
+
+
 def test_the_best_weights_are_the_result_and_their_checkpoint_is_kept(model, tmp_path):
     scores = Scores(0.3, 0.9, 0.5, 0.7, 0.6, 0.2)
     settings = {"load_best_model_at_end": True, "metric_for_best_model": "quality", "save_total_limit": 1}
@@ -161,9 +171,6 @@ def test_save_strategy_best_keeps_each_best_evaluation(model, tmp_path):
 
 def test_weights_that_were_not_kept_are_an_error(model, tmp_path):
     class Removes(TrainerCallback):
-        def on_train_end(self, args, state, control, **given):
-            pass
-
         def on_save(self, args, state, control, **given):
             if state.global_step == 4:
                 (tmp_path / "checkpoint-2").rename(tmp_path / "elsewhere")

@@ -8,7 +8,7 @@ import transformers
 
 from headway.errors import ConfigError
 from headway.settings.training import TrainingArguments
-from headway.training.schedules import SCHEDULES, learning_rate
+from headway.training.schedules import SCHEDULES, learning_rates
 
 RATE, TOTAL, WARM = 0.3, 97, 13
 CASES = [
@@ -49,12 +49,12 @@ CASES = [
 )
 def test_learning_rates_by_hand(schedule, step, expected):
     arguments = TrainingArguments(learning_rate=2.0, lr_scheduler_type=schedule, warmup_steps=10)
-    assert learning_rate(step, total=100, arguments=arguments) == pytest.approx(2 * expected)
+    assert learning_rates(100, arguments)(step) == pytest.approx(2 * expected)
 
 
 def test_warm_up_below_one_is_a_share_of_all_steps():
     share, steps = (TrainingArguments(learning_rate=1.0, warmup_steps=warmup) for warmup in (0.1, 20))
-    assert learning_rate(10, total=200, arguments=share) == learning_rate(10, total=200, arguments=steps) == 0.5
+    assert learning_rates(200, share)(10) == learning_rates(200, steps)(10) == 0.5
 
 
 @pytest.mark.filterwarnings("ignore:Both num_training_steps and num_stable_steps")
@@ -68,7 +68,7 @@ def test_every_step_has_the_rate_that_transformers_gives_it(name, settings, warm
         theirs = transformers.get_scheduler(name, optimizer, warm, TOTAL, scheduler_specific_kwargs=dict(settings))
     ours = TrainingArguments(learning_rate=RATE, lr_scheduler_type=name, lr_scheduler_kwargs=settings, warmup_steps=warm)
     for step in range(TOTAL):
-        assert learning_rate(step, total=TOTAL, arguments=ours) == pytest.approx(theirs.get_last_lr()[0], rel=1e-9, abs=1e-12)
+        assert learning_rates(TOTAL, ours)(step) == pytest.approx(theirs.get_last_lr()[0], rel=1e-9, abs=1e-12)
         optimizer.step()
         theirs.step()
 
@@ -88,4 +88,4 @@ def test_every_schedule_is_compared():
 def test_settings_of_another_schedule_are_refused(name, settings, message):
     arguments = TrainingArguments(lr_scheduler_type=name, lr_scheduler_kwargs=settings)
     with pytest.raises(ConfigError, match=message):
-        learning_rate(0, total=TOTAL, arguments=arguments)
+        learning_rates(TOTAL, arguments)(0)

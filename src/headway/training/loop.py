@@ -19,8 +19,8 @@ from headway.training.checkpoints import TrainerState, checkpoint_folder, load_s
 from headway.training.memory import give_back_freed_memory, keep_freed_memory
 from headway.training.optimiser import make_optimizer, set_learning_rate
 from headway.training.reporting import Reporter
-from headway.training.schedules import learning_rate
-from headway.training.step import mixed_precision, train_step
+from headway.training.schedules import learning_rates
+from headway.training.step import Precision, mixed_precision, train_step
 
 Moment: TypeAlias = Literal["steps", "epoch"]
 """After a step, or at the end of an epoch."""
@@ -102,7 +102,7 @@ def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks
     optimizer = make_optimizer(job.model, arguments)
     identity = {name: settings[name] for name in DECISIVE} | dict(job.identity)
     start, total = _resume_folder(arguments), total_steps(job, arguments)
-    learning_rate(0, total=total, arguments=arguments)  # what is wrong with the schedule is said before the first step
+    rate = learning_rates(total, arguments)  # what is wrong with the schedule is said before the first step
     state = TrainerState() if start is None else load_state(start, job.model, optimizer, identity=identity)
     state.max_steps, state.batches_of_epoch = total, max(1, len(job.order(state.epochs_done)))
     callbacks.load_states(state.callbacks)
@@ -110,7 +110,15 @@ def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks
     job.model.train()
     reporter.begin(state, total=total, resumed=start)
     return Run(
-        job=job, arguments=arguments, reporter=reporter, callbacks=callbacks, optimizer=optimizer, identity=identity, state=state
+        job=job,
+        arguments=arguments,
+        reporter=reporter,
+        callbacks=callbacks,
+        optimizer=optimizer,
+        rate=rate,
+        precision=mixed_precision(job.model.device, bf16=arguments.bf16),
+        identity=identity,
+        state=state,
     )
 
 
@@ -123,6 +131,8 @@ class Run:
     reporter: Reporter
     callbacks: Callbacks
     optimizer: torch.optim.Optimizer
+    rate: Callable[[float], float]
+    precision: Precision
     identity: Mapping[str, Any]
     state: TrainerState
 
@@ -146,16 +156,14 @@ class Run:
                 batches = [self.job.load(order[index], state.epochs_done, index) for index in range(start, stop)]
                 state.batch = stop
                 yield batches, start == 0, stop == len(order)
-            else:
-                state.epochs_done, state.batch = state.epochs_done + 1, 0
-            if self.callbacks.control.should_epoch_stop:
+            if state.batch >= len(order) or self.callbacks.control.should_epoch_stop:
                 state.epochs_done, state.batch = state.epochs_done + 1, 0
                 self.callbacks.control.should_epoch_stop = False
 
     def step(self, batches: Sequence[Batch]) -> None:
         """One optimiser step at its rate."""
         state, arguments, job = self.state, self.arguments, self.job
-        rate = learning_rate(state.global_step, total=state.max_steps, arguments=arguments)
+        rate = self.rate(state.global_step)
         set_learning_rate(self.optimizer, rate)
         self.tell("step_begin")
         result = train_step(
@@ -163,7 +171,7 @@ class Run:
             batches,
             loss_sum=job.loss_sum,
             optimizer=self.optimizer,
-            precision=mixed_precision(job.model.device, bf16=arguments.bf16),
+            precision=self.precision,
             max_grad_norm=arguments.max_grad_norm,
             count=job.count,
             tell=self.tell,

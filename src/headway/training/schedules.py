@@ -114,14 +114,18 @@ WITHOUT_WARMUP = ("constant",)
 WITH_OWN_WARMUP = ("warmup_stable_decay",)
 
 
-def learning_rate(step: float, *, total: int, arguments: TrainingArguments) -> float:
-    """The rate of one step, counted from 0, of ``total``: warm-up from 0 in a straight line, then the schedule."""
-    name = arguments.lr_scheduler_type
+def learning_rates(total: int, arguments: TrainingArguments) -> Callable[[float], float]:
+    """The rate of each step, counted from 0, of ``total``: warm-up from 0 in a straight line, then the schedule."""
+    name, highest = arguments.lr_scheduler_type, arguments.learning_rate
     schedule, settings = SCHEDULES[name], schedule_settings(arguments)
-    at = Span(step, total, 0 if name in WITHOUT_WARMUP else warm_up_steps(arguments.warmup_steps, total))
-    if step < at.warm and name not in WITH_OWN_WARMUP:
-        return arguments.learning_rate * at.rise
-    return arguments.learning_rate * schedule(at, **settings)
+    warm = 0 if name in WITHOUT_WARMUP else warm_up_steps(arguments.warmup_steps, total)
+
+    def rate(step: float) -> float:
+        at = Span(step, total, warm)
+        rises = step < warm and name not in WITH_OWN_WARMUP
+        return highest * (at.rise if rises else schedule(at, **settings))
+
+    return rate
 
 
 def warm_up_steps(warmup: float, total: int) -> int:
