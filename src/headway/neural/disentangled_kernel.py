@@ -143,6 +143,32 @@ def _rows(base, row, inside, stride, K: tl.constexpr, KP: tl.constexpr):
 
 
 @triton.jit
+def _scaled_queries(qkv, head, row, inside, scale, HEADS: tl.constexpr, K: tl.constexpr, KP: tl.constexpr):
+    q = _rows(qkv + head * K, row, inside, 3 * HEADS * K, K, KP)
+    return (q * scale).to(q.dtype)
+
+
+@triton.jit
+def _keys_and_values(qkv, head, row, inside, HEADS: tl.constexpr, K: tl.constexpr, KP: tl.constexpr):
+    k = _rows(qkv + (HEADS + head) * K, row, inside, 3 * HEADS * K, K, KP)
+    v = _rows(qkv + (2 * HEADS + head) * K, row, inside, 3 * HEADS * K, K, KP)
+    return k, v
+
+
+@triton.jit
+def _queries_and_gradients(
+    qkv, d_mixed, log_sums, shares, head, row, inside, tokens, scale,
+    HEADS: tl.constexpr, K: tl.constexpr, KP: tl.constexpr,
+):  # fmt: skip
+    """A tile's scaled queries with the gradients of their mixtures, and the two numbers that each needs for its weights'."""
+    q = _scaled_queries(qkv, head, row, inside, scale, HEADS, K, KP)
+    d_out = _rows(d_mixed + head * K, row, inside, HEADS * K, K, KP)
+    log_sum = tl.load(log_sums + head * tokens + row, mask=inside, other=0.0)
+    share = tl.load(shares + head * tokens + row, mask=inside, other=0.0)
+    return q, d_out, log_sum, share
+
+
+@triton.jit
 def _near(table, head, begin, longest, K: tl.constexpr, KP: tl.constexpr, B: tl.constexpr):
     """The rows of a table for the distances between two tiles, (2 B, KP), and their places in the table."""
     distances = 2 * longest - 1
@@ -200,16 +226,14 @@ def _forward(
     first, length, start = tl.load(tiles + tile * 3), tl.load(tiles + tile * 3 + 1), tl.load(tiles + tile * 3 + 2)
     i = start + tl.arange(0, B)
     row = (first + i).to(tl.int64)
-    q = _rows(qkv + head * K, row, i < length, 3 * HEADS * K, K, KP)
-    q = (q * scale).to(q.dtype)
+    q = _scaled_queries(qkv, head, row, i < length, scale, HEADS, K, KP)
     highest = tl.full((B,), float("-inf"), tl.float32)
     total = tl.zeros((B,), tl.float32)
     found = tl.zeros((B, KP), tl.float32)
     for begin in range(0, length, B):
         j = begin + tl.arange(0, B)
         other = (first + j).to(tl.int64)
-        k = _rows(qkv + (HEADS + head) * K, other, j < length, 3 * HEADS * K, K, KP)
-        v = _rows(qkv + (2 * HEADS + head) * K, other, j < length, 3 * HEADS * K, K, KP)
+        k, v = _keys_and_values(qkv, head, other, j < length, HEADS, K, KP)
         scores = _scores(q, k, keys, queries, head, start, begin, longest, K, KP, B, HAS_KEYS, HAS_QUERIES, PRECISION)
         scores = tl.where((j < length)[None, :], scores, float("-inf"))
         higher = tl.maximum(highest, tl.max(scores, 1))
@@ -263,17 +287,14 @@ def _backward_queries(
     first, length, start = tl.load(tiles + tile * 3), tl.load(tiles + tile * 3 + 1), tl.load(tiles + tile * 3 + 2)
     i = start + tl.arange(0, B)
     row = (first + i).to(tl.int64)
-    q = _rows(qkv + head * K, row, i < length, 3 * HEADS * K, K, KP)
-    q = (q * scale).to(q.dtype)
-    d_out = _rows(d_mixed + head * K, row, i < length, HEADS * K, K, KP)
-    log_sum = tl.load(log_sums + head * tokens + row, mask=i < length, other=0.0)
-    share = tl.load(shares + head * tokens + row, mask=i < length, other=0.0)
+    q, d_out, log_sum, share = _queries_and_gradients(
+        qkv, d_mixed, log_sums, shares, head, row, i < length, tokens, scale, HEADS, K, KP
+    )
     found = tl.zeros((B, KP), tl.float32)
     for begin in range(0, length, B):
         j = begin + tl.arange(0, B)
         other = (first + j).to(tl.int64)
-        k = _rows(qkv + (HEADS + head) * K, other, j < length, 3 * HEADS * K, K, KP)
-        v = _rows(qkv + (2 * HEADS + head) * K, other, j < length, 3 * HEADS * K, K, KP)
+        k, v = _keys_and_values(qkv, head, other, j < length, HEADS, K, KP)
         _, d_scores = _weights_and_gradients(
             q, k, v, d_out, log_sum, share, keys, queries, head, first, start, begin, length, longest, dropout, seed,
             K, KP, B, HAS_KEYS, HAS_QUERIES, DROPS, PRECISION,
@@ -301,18 +322,15 @@ def _backward_keys(
     first, length, begin = tl.load(tiles + tile * 3), tl.load(tiles + tile * 3 + 1), tl.load(tiles + tile * 3 + 2)
     j = begin + tl.arange(0, B)
     other = (first + j).to(tl.int64)
-    k = _rows(qkv + (HEADS + head) * K, other, j < length, 3 * HEADS * K, K, KP)
-    v = _rows(qkv + (2 * HEADS + head) * K, other, j < length, 3 * HEADS * K, K, KP)
+    k, v = _keys_and_values(qkv, head, other, j < length, HEADS, K, KP)
     found_k = tl.zeros((B, KP), tl.float32)
     found_v = tl.zeros((B, KP), tl.float32)
     for start in range(0, length, B):
         i = start + tl.arange(0, B)
         row = (first + i).to(tl.int64)
-        q = _rows(qkv + head * K, row, i < length, 3 * HEADS * K, K, KP)
-        q = (q * scale).to(q.dtype)
-        d_out = _rows(d_mixed + head * K, row, i < length, HEADS * K, K, KP)
-        log_sum = tl.load(log_sums + head * tokens + row, mask=i < length, other=0.0)
-        share = tl.load(shares + head * tokens + row, mask=i < length, other=0.0)
+        q, d_out, log_sum, share = _queries_and_gradients(
+            qkv, d_mixed, log_sums, shares, head, row, i < length, tokens, scale, HEADS, K, KP
+        )
         used, d_scores = _weights_and_gradients(
             q, k, v, d_out, log_sum, share, keys, queries, head, first, start, begin, length, longest, dropout, seed,
             K, KP, B, HAS_KEYS, HAS_QUERIES, DROPS, PRECISION,
