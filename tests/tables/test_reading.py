@@ -88,11 +88,17 @@ def test_parquet_keeps_its_types_and_plain_values_for_dictionaries(tmp_path):
 def test_a_cell_of_csv_is_the_text_that_stands_there(tmp_path):
     content = 'id,text,note\n007,NULL,\n1e5,nan,true\n 2020-01-01 ,"line\nbreak","say ""so"""\n5" pipe,\',\u00e9\n'
     assert list(read_rows(write(tmp_path / "rows.csv", content))) == [
-        {"id": "007", "text": "NULL", "note": ""},
+        {"id": "007", "text": "NULL", "note": None},
         {"id": "1e5", "text": "nan", "note": "true"},
         {"id": " 2020-01-01 ", "text": "line\nbreak", "note": 'say "so"'},
         {"id": '5" pipe', "text": "'", "note": "\u00e9"},
     ]
+
+
+def test_an_empty_cell_is_nothing_and_a_pair_of_quotes_is_an_empty_text(tmp_path):
+    rows = [{"id": "1", "text": None}, {"id": "2", "text": ""}, {"id": None, "text": "c"}]
+    assert list(read_rows(write(tmp_path / "rows.csv", 'id,text\n1,\n2,""\n,c\n'))) == rows
+    assert list(read_rows(write(tmp_path / "rows.tsv", "id\ttext\n1\t\n\tc\n"))) == [rows[0], rows[2]]
 
 
 def test_quotes_mean_nothing_in_tsv(tmp_path):

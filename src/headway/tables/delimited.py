@@ -1,4 +1,7 @@
-"""Tables with a separator between their cells: CSV and TSV. Every cell is a text, as it stands in the file: 007 stays 007."""
+"""Tables with a separator between their cells: CSV and TSV. Every cell is a text, as it stands in the file: 007 stays 007.
+
+An empty cell holds nothing; an empty text is a pair of quotes, as most writers of CSV have it.
+"""
 
 import codecs
 import csv
@@ -88,7 +91,12 @@ def _batches(stream: Any, names: list[str], ragged: Ragged, name: str) -> "Itera
                 newlines_in_values=ragged.quote is not None,
                 invalid_row_handler=ragged,
             ),
-            convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.binary())),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.binary()),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
         )
     except pa.ArrowInvalid as error:
         if "straddling" not in str(error):
@@ -128,7 +136,10 @@ def _places(found: dict[int, str], first: int, rows: int, *, last: bool) -> list
 def _inserted(
     arrays: "list[pa.Array]", faults: dict[int, str], ragged: dict[int, list[str]]
 ) -> "tuple[list[pa.Array], dict[int, str]]":
-    """The columns with ragged rows at their places: shorter ones end with nulls, longer ones are faults."""
+    """The columns with ragged rows at their places: shorter ones end with nulls, longer ones are faults.
+
+    In these rows an empty text is nothing too: the reader of single rows does not tell the two apart.
+    """
     import pyarrow as pa
 
     columns = [array.to_pylist() for array in arrays]
@@ -137,7 +148,7 @@ def _inserted(
     for place in sorted(ragged):
         row = ragged[place]
         for column, values in enumerate(columns):
-            values.insert(place, row[column] if column < len(row) else None)
+            values.insert(place, (row[column] or None) if column < len(row) else None)
         if len(row) > len(columns):
             faults[place] = "has more fields than the header has columns. Quote fields that hold the separator."
     return [pa.array(values, pa.string()) for values in columns], faults
