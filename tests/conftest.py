@@ -7,6 +7,7 @@ import ast
 import importlib.util
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -42,9 +43,10 @@ TINY = {
 
 NEED_TORCH = {
     "torch", "transformers", "sentence_transformers", "scipy", "seqeval", "sklearn", "headway.neural", "headway.training",
-    "reference.family_cases",
+    "reference.family_cases", "openai", "schemathesis",
 }  # fmt: skip
 TORCH_FIXTURES = {"transformers_folder", "minilm_folder"}  # the package with MiniLM wants torch too
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 
@@ -66,6 +68,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for package in ("triton", "ray"):
         if importlib.util.find_spec(package) is None:
             unwanted += [item for item in items if item.get_closest_marker(package)]
+    if not any(map(shutil.which, BROWSERS)):
+        unwanted += [item for item in items if item.get_closest_marker("browser")]
     config.hook.pytest_deselected(items=unwanted)
     out = set(unwanted)
     items[:] = [item for item in items if item not in out]

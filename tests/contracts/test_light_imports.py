@@ -22,6 +22,7 @@ LIGHT = (
     "inference",
     "bulk",
     "evaluation",
+    "serving",
     "cli",
 )
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "scipy", "pandas", "pyarrow", "sentence_transformers")

@@ -1,0 +1,1 @@
+"""ONE FILE PER DIALECT: each defines ``DIALECT``. The folder is the list."""

@@ -1,0 +1,108 @@
+"""The page for people in a real Chromium: what a reader finds in it once its scripts have run."""
+
+import html
+import re
+import shutil
+import subprocess
+from urllib.parse import urlencode
+
+import pytest
+
+from serving.dialects.in_process import Loopback, PipelineService
+
+pytestmark = pytest.mark.browser
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+TEXT = "the movie was great fun"
+
+
+@pytest.fixture(scope="module")
+def url(models):
+    with Loopback(PipelineService(list(models.values()))) as found:
+        yield found
+
+
+@pytest.fixture
+def read(url, tmp_path):
+    """``read("/docs", find="x")``: the page at an address as text, with its elements, after its scripts."""
+
+    def look(path, **query):
+        command = [
+            CHROMIUM,
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--user-data-dir={tmp_path}",
+            "--virtual-time-budget=3000",
+            "--dump-dom",
+            f"{url}{path}?{urlencode(query)}",
+        ]
+        found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        return html.unescape(found)
+
+    return look
+
+
+def answer(page):
+    """What stands under Answer, without its elements."""
+    found = re.search(r'<div id="answer"[^>]*>(.*?)<details id="code"', page, re.DOTALL)
+    assert found is not None
+    return re.sub(r"<[^>]+>", " ", found[1])
+
+
+def percent(score):
+    return f"{100 * score:.1f} %"
+
+
+def test_labels_are_bars(read, pipe):
+    page = read("/", task="text-classification", model="mood", text=TEXT, ask="1")
+    for one in pipe("mood")(TEXT, top_k=None):
+        assert f"{one['label']} " in answer(page)
+        assert percent(one["score"]) in answer(page)
+    assert page.count('class="fill"') == 3
+    assert 'pipeline("text-classification", "mood")' in page
+
+
+def test_entities_are_marked_in_their_text(read, pipe):
+    page = read("/", task="token-classification", model="tagger", text=TEXT, ask="1")
+    for one in pipe("tagger")(TEXT, aggregation_strategy="simple"):
+        assert re.search(rf"<mark [^>]*>{one['word']}<span class=\"kind\">{one['entity_group']}</span></mark>", page)
+
+
+def test_an_answer_is_marked_in_its_context(read, pipe):
+    asked = {"question": "was it fun ?", "context": "we saw a movie , it was great fun !"}
+    page = read("/", task="question-answering", **asked, ask="1")
+    found = pipe("reader")(asked)
+    before, after = asked["context"][: found["start"]], asked["context"][found["end"] :]
+    assert re.search(rf"{re.escape(before)}<mark [^>]*>{re.escape(found['answer'])}</mark>{re.escape(after)}", page)
+
+
+def test_sentences_are_a_table_of_cosines(read):
+    page = read("/", task="sentence-embeddings", text="a dog", ask="1")
+    assert "numbers, length" in answer(page)
+    several = read("/", task="sentence-similarity", source_sentence="a dog", sentences="a cat", ask="1")
+    assert "a cat" in answer(several)
+
+
+def test_words_are_weighed(read):
+    page = read("/", task="text-classification", model="mood", text=TEXT, why="1")
+    assert page.count('class="word"') == 5
+    assert "falls when a word is left out" in answer(page)
+
+
+def test_a_mistake_is_said_where_the_answer_would_stand(read):
+    page = read("/", task="text-classification", model="mood", text=TEXT, top_k="0", ask="1")
+    assert "top_k is 0, but it counts answers. Use a whole number from 1 on" in answer(page)
+    assert 'role="alert"' in page
+
+
+def test_labels_name_every_field(read):
+    page = read("/", task="zero-shot-classification")
+    without = re.sub(r"<label.*?</label>", "", page, flags=re.DOTALL)
+    assert not re.search(r"<(input|select|textarea)\b", without)  # each stands within a label
+    assert 'aria-live="polite"' in page
+
+
+def test_the_page_of_routes_shows_all_of_them(read):
+    page = read("/docs")
+    assert "/v2/models/{model}/infer" in page
+    assert page.count('class="operation"') > 40
