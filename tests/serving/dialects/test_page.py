@@ -1,6 +1,7 @@
 """The page for people in a real Chromium: what a reader finds in it once its scripts have run."""
 
 import html
+import json
 import re
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from headway.serving.page import files
 from serving.dialects.in_process import Loopback, PipelineService
 
 pytestmark = pytest.mark.browser
@@ -106,3 +108,51 @@ def test_the_page_of_routes_shows_all_of_them(read):
     page = read("/docs")
     assert "/v2/models/{model}/infer" in page
     assert page.count('class="operation"') > 40
+
+
+PROBE = """
+import { rows } from "./csv.js";
+import { cosines, marked } from "./draw.js";
+import { quantile, samples } from "./live.js";
+
+const metrics = (count) => samples(`# HELP x_total what
+x_total{task="a b",model="m\\\\"n"} ${count}
+x_seconds_bucket{le="0.1"} ${count}
+x_seconds_bucket{le="0.5"} ${2 * count}
+x_seconds_bucket{le="+Inf"} ${4 * count}
+`);
+const refused = (text) => { try { return rows(text); } catch (error) { return error.message; } };
+const found = {
+  plain: rows("id,text\\n1,a b\\n2,c\\n"),
+  quoted: rows('id,text\\r\\n1,"a, ""b""\\nc"\\r\\n\\r\\n2,\\r\\n'),
+  tabs: rows("id\\ttext\\n1\\ta, b\\n"),
+  semicolons: rows("id;text\\n1;a, b"),
+  open: refused('id,text\\n1,"a'),
+  metrics: metrics(3)[0],
+  quantiles: [0.2, 0.5, 0.9].map((part) => String(quantile(metrics(5), metrics(3), "x_seconds", part))),
+  nothing: quantile(metrics(3), metrics(3), "x_seconds", 0.5),
+  cosines: cosines([[3, 4], [4, -3], [6, 8]]).map((row) => row.map((one) => Math.round(one))),
+  marked: marked("\\u{1F600} a <b> c", [{ start: 4, end: 7, kind: "X", score: 1 }, { start: 5, end: 6, score: 1 }]).innerText,
+};
+document.body.textContent = JSON.stringify(found);
+"""
+
+
+def test_tables_metrics_and_places_are_read_rightly(read, monkeypatch):
+    """In a page of its own, since the functions behind the pages are only reached by scripts."""
+    monkeypatch.setitem(files(), "probe.html", (b'<body><script src="probe.js" type="module"></script>', "text/html"))
+    monkeypatch.setitem(files(), "probe.js", (PROBE.encode(), "text/javascript"))
+    body = re.search(r"<body>(.*)</body>", read("/page/probe.html"), re.DOTALL)
+    assert body is not None
+    assert json.loads(body[1]) == {
+        "plain": [["id", "text"], ["1", "a b"], ["2", "c"]],
+        "quoted": [["id", "text"], ["1", 'a, "b"\nc'], ["2", ""]],
+        "tabs": [["id", "text"], ["1", "a, b"]],
+        "semicolons": [["id", "text"], ["1", "a, b"]],
+        "open": "Line 2 has a quote that does not end. Correct it, or put the whole field in quotes.",
+        "metrics": {"name": "x_total", "value": 3, "labels": {"task": "a b", "model": 'm\\"n'}},
+        "quantiles": ["0.1", "0.5", "Infinity"],
+        "nothing": None,
+        "cosines": [[1, 0, 1], [0, 1, 0], [1, 0, 1]],
+        "marked": "\U0001f600 a <b>X c",
+    }
