@@ -36,7 +36,13 @@ def _hints(task_name: str) -> Mapping[str, Any]:
 
 
 def options_schema(task: Task) -> Schema:
-    """The JSON schema of a task's options, with what each means and what it is by default."""
+    """The JSON schema of a task's options, with what each means and what it is by default; read from the source once."""
+    return _options_schema(task.name)
+
+
+@cache
+def _options_schema(task_name: str) -> Schema:
+    task = find_task(task_name)
     options = task.options
     docs, defaults = field_docs(options), options().to_dict()
     properties = {

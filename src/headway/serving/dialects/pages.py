@@ -1,6 +1,7 @@
 """Pages for people, and the OpenAPI document: what a browser reads here."""
 
 from collections.abc import Callable
+from functools import cache
 
 from headway.core import registry
 from headway.serving.dialect import Dialect, Handler, Route
@@ -10,6 +11,7 @@ from headway.serving.http import HttpRequest, HttpResponse, json_response
 from headway.serving.openapi import document
 from headway.serving.page import files
 from headway.serving.refusals import RefusedError
+from headway.serving.routing import DIALECTS
 from headway.serving.service import Service
 
 SAFE = {
@@ -23,8 +25,7 @@ SAFE = {
 
 async def openapi(request: HttpRequest, service: Service) -> HttpResponse:
     """The OpenAPI document of all dialects."""
-    dialects = list(registry.load_all("headway.serving.dialects", "DIALECT"))
-    return json_response(await service.compute(lambda: document(dialects)))
+    return await service.compute(_document)
 
 
 async def home(request: HttpRequest, service: Service) -> HttpResponse:
@@ -40,6 +41,11 @@ async def docs(request: HttpRequest, service: Service) -> HttpResponse:
 async def file(request: HttpRequest, service: Service) -> HttpResponse:
     """A script, a style sheet or a picture of the pages."""
     return page(request.parameters["file"])
+
+
+@cache
+def _document() -> HttpResponse:
+    return json_response(document(list(registry.load_all(DIALECTS, "DIALECT"))))
 
 
 def page(name: str) -> HttpResponse:
