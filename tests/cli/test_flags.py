@@ -131,6 +131,55 @@ def test_a_file_fills_in_what_is_not_typed(tmp_path):
     assert settings == Settings(model="from file", rate=1, sizes=(2,), output=Path("x"), texts=("t",), seed=5)
 
 
+def test_a_file_may_be_toml_with_nothing_as_a_word(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text('model = "m"  # a model\nrate = 1e-3\nsizes = [2, 3]\ntop_k = "none"\ntexts = ["t"]\n')
+    assert read("--config", str(file)) == Settings(texts=("t",), model="m", rate=1e-3, sizes=(2, 3))
+
+
+def test_nothing_is_a_word_where_a_flag_may_be_nothing():
+    assert read("t", "--model", "m", "--top-k", "none").top_k is None
+    assert read("t", "--model", "none").model == "none"
+
+
+def test_a_table_of_names_and_values_is_what_its_words_say(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text('model = "m"\n[texts]\ncycles = 2\nkind = "cosine"\n')
+    assert read("--config", str(file)).texts == ("cycles=2", "kind=cosine")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "a.toml",
+            'model = "m"\n\nraet = 3\n',
+            "a.toml, line 3, names 'raet', which is no setting of this command. Did you mean 'rate'",
+        ),
+        ("a.toml", 'seed = "x"\nmodel = "m"\n', 'a.toml, line 1, gives seed as "x", but it takes a whole number'),
+        ("a.toml", "[raet]\nx = 1\n", "a.toml, line 1, names 'raet'"),
+        ("a.toml", "seed = 3\nseed = 5\n", "Cannot overwrite a value (at line 2"),
+        ("a.json", '{"model": "m",\n "raet": 1}', "a.json, line 2, names 'raet'"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named_with_its_line(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read("t", "--model", "m", "--config", str(tmp_path / name))
+    assert said in str(caught.value)
+
+
+def test_what_is_printed_repeats_the_settings_when_it_is_given_back(tmp_path, capsys):
+    words = ["a b", "--model", 'it\'s "m"\n', "--rate", "3e-7", "--no-fast", "--top-k", "3", "--output", "x/y", "--save", "never"]
+    with pytest.raises(SystemExit) as stop:
+        read(*words, "--print-config")
+    assert not stop.value.code
+    file = tmp_path / "settings.toml"
+    file.write_text(capsys.readouterr().out)
+    assert read("--config", str(file)) == read(*words)
+    assert "# How fast to learn.\nrate = 3e-07\n" in file.read_text()
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

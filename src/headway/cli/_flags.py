@@ -1,7 +1,7 @@
 """A settings dataclass as command-line flags: every field is one flag, its text is the flag's help.
 
-``--config FILE.json`` gives values for the fields that the command line leaves out. Unusual: argparse keeps no defaults here, so
-that what was typed can be told from what was not; the dataclass alone knows the defaults.
+``--config FILE`` gives values for the fields that the command line leaves out, and ``--print-config`` writes one. Unusual:
+argparse keeps no defaults here, so that what was typed can be told from what was not; the dataclass alone knows the defaults.
 """
 
 import argparse
@@ -13,10 +13,13 @@ from typing import Any
 
 from headway.cli import _values
 from headway.cli.command import Command
-from headway.core.config import Config, field_docs, nearest, read_object
+from headway.core.config import Config, field_docs, nearest
+from headway.core.settings_files import as_toml, place_of, read_values, unknown_name
 from headway.errors import ConfigError
 
 Field = dataclasses.Field[Any]
+PRINT = "print_config"
+"""Where argparse notes that the settings are to be printed."""
 
 
 def parse(command: Command, arguments: Sequence[str], *, program: str) -> Config:
@@ -27,12 +30,16 @@ def parse(command: Command, arguments: Sequence[str], *, program: str) -> Config
     if unknown:
         parser.error(_unknown(unknown, parser))
     typed = vars(known)
-    path = typed.pop("config", None)
+    path, is_asked = typed.pop("config", None), typed.pop(PRINT, False)
     values = (read_config(path, command.settings) if path else {}) | typed
     missing = [label(field) for field in _fields(command.settings) if is_required(field) and values.get(field.name, ()) == ()]
     if missing:
         parser.error(f"{', '.join(missing)} must be given, here or in --config.")
-    return command.settings.from_dict(values)
+    settings = command.settings.from_dict(values)
+    if is_asked:
+        print(as_toml(settings, title=f"{program} --config FILE"), end="")
+        parser.exit()
+    return settings
 
 
 def build_parser(command: Command, *, program: str) -> argparse.ArgumentParser:
@@ -54,25 +61,30 @@ def build_parser(command: Command, *, program: str) -> argparse.ArgumentParser:
         "--config",
         metavar="FILE",
         default=argparse.SUPPRESS,
-        help="JSON file with values for these settings; what is typed wins over it.",
+        help="TOML or JSON file with values for these settings; what is typed wins over it.",
     )
+    parser.add_argument(
+        "--print-config", dest=PRINT, action="store_true", default=argparse.SUPPRESS,
+        help="Print all settings as they would hold now, as such a file in TOML, and do nothing else.",
+    )  # fmt: skip
     return parser
 
 
 def read_config(path: str, settings: type[Config]) -> dict[str, Any]:
-    """The values in a JSON file, each as its field's type wants it."""
-    given = read_object(path)
+    """The values in a file, each as its field's type wants it."""
+    given = read_values(path)
     kinds = typing.get_type_hints(settings)
     names = {field.name for field in _fields(settings)}
     values = {}
     for name, value in given.items():
         if name not in names:
-            raise ConfigError(f"{path} names {name!r}, which is no setting of this command.{nearest(name, names)}")
+            raise unknown_name(path, name, names)
         try:
             values[name] = _values.from_json(value, kinds[name])
         except ValueError as error:
             raise ConfigError(
-                f"{path} gives {name} as {json.dumps(value)}, but it takes {error}. Change it in the file."
+                f"{place_of(path, name)} gives {name} as {json.dumps(value, default=str)}, but it takes {error}. Change it in "
+                "the file."
             ) from None
     return values
 

@@ -1,15 +1,18 @@
-"""What a field's annotation means for a value that is typed or stands in a JSON file.
+"""What a field's annotation means for a value that is typed or stands in a file of settings.
 
 Understood: bool, int, float, str, Path, Literal, tuples of these (``tuple[int, ...]``, ``tuple[int, int]``), and unions of
-them and None.
+them and None, which is typed as ``none``.
 """
 
 import argparse
+import json
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Union
+
+from headway.core.settings_files import value_or_nothing
 
 NAMES: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", Path: "a path", str: "text"}
 METAVARS: dict[Any, str] = {int: "N", float: "X", Path: "PATH", str: "TEXT"}
@@ -47,6 +50,8 @@ def reader(annotation: Any) -> Callable[[str], Any]:
     kinds = alternatives(typing.get_args(kinds[0])[0]) if is_list(annotation) else kinds
 
     def read(word: str) -> Any:
+        if not is_list(annotation) and value_or_nothing(word, annotation) is None:
+            return None
         for kind in kinds:
             try:
                 return _from_word(word, kind)
@@ -59,10 +64,12 @@ def reader(annotation: Any) -> Callable[[str], Any]:
 
 def from_json(value: Any, annotation: Any) -> Any:
     """The value as the field wants it, or ValueError saying what it takes."""
-    if value is None and type(None) in typing.get_args(annotation):
+    if (value is None or value_or_nothing(value, annotation) is None) and type(None) in typing.get_args(annotation):
         return None
     for kind in alternatives(annotation):
         items = typing.get_args(kind)
+        if items == (str, ...) and isinstance(value, Mapping):
+            value = [f"{name}={one if isinstance(one, str) else json.dumps(one)}" for name, one in value.items()]
         if typing.get_origin(kind) is tuple and isinstance(value, list) and (items[-1] is Ellipsis or len(items) == len(value)):
             return tuple(from_json(item, items[0]) for item in value)
         if value in _choices(kind) or _fits(value, kind):
