@@ -4,6 +4,8 @@ import { element } from "./dom.js";
 
 const share = (score) => (score >= 0 && score <= 1 ? `${(100 * score).toFixed(1)} %` : score.toPrecision(4));
 
+const COLOURS = 6;
+
 /** Rows of a name, a bar and a number; the largest score, or 1, is the whole width. */
 export function bars(rows, name) {
   const most = Math.max(1, ...rows.map((row) => Math.abs(row.score)));
@@ -17,11 +19,11 @@ export function bars(rows, name) {
 
 /** A text whose parts are marked, each with what it is. Places count characters, as Python does. */
 export function marked(text, spans) {
-  const signs = [...text], parts = [];
+  const signs = [...text], parts = [], kinds = [...new Set(spans.map(({ kind }) => kind))].sort();
   let last = 0;
   for (const { start, end, kind, score } of [...spans].sort((one, other) => one.start - other.start)) {
     if (start < last) continue;
-    parts.push(signs.slice(last, start).join(""), element("mark", { title: share(score) }, signs.slice(start, end).join(""),
+    parts.push(signs.slice(last, start).join(""), element("mark", { title: share(score), class: `kind${kinds.indexOf(kind) % COLOURS}` }, signs.slice(start, end).join(""),
       ...(kind ? [element("span", { class: "kind" }, kind)] : [])));
     last = end;
   }
