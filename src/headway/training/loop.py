@@ -108,7 +108,7 @@ def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks
     callbacks.load_states(state.callbacks)
     callbacks.control = TrainerControl()
     job.model.train()
-    reporter.begin(state, total=total, resumed=start)
+    reporter.begin(state, total=total, resumed=start, model=job.model, arguments=arguments)
     return Run(
         job=job,
         arguments=arguments,
@@ -177,7 +177,7 @@ class Run:
             tell=self.tell,
         )
         state.global_step += 1
-        self.reporter.step(state, result, rate)
+        self.reporter.step(state, result, rate, batches)
 
     def after_step(self, *, ends_epoch: bool) -> None:
         """Log, evaluate and save, where the strategies or a callback want it, or where this was the last step."""

@@ -1,49 +1,90 @@
-"""What training shows and records: a live line in the terminal, and ``log.jsonl`` with one JSON object a line."""
+"""What training shows and records: a live view in the terminal, and ``log.jsonl`` with one JSON object a line."""
 
 import json
 import math
 import time
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from headway.architecture.cost import PER_STEP, forward_operations
 from headway.core.files import atomic_file
+from headway.neural.model import EncoderModel
+from headway.settings.training import TrainingArguments
+from headway.training.batch import Batch
 from headway.training.checkpoints import TrainerState
-from headway.training.step import StepResult
+from headway.training.machine import matrix_product_peak, memory
+from headway.training.screen import Screen
+from headway.training.step import StepResult, gains_from_bf16
+from headway.training.view import View, lines
 
 LOG = "log.jsonl"
+BETWEEN = 0.25
+"""Seconds between two drawings of the view."""
+REMEMBERED = 2000
+"""Steps whose losses the view's curve shows."""
 
 
 class Reporter:
-    """Collects figures between log lines.
+    """Collects figures between log lines, and shows them.
 
     The log's entries live in the trainer's state, so a resumed run's log has no gap and no repeat.
     """
 
     def __init__(self, output: str | Path, *, progress: bool = True, doing: str = "Training") -> None:
-        from tqdm import tqdm
-
         self.path = Path(output) / LOG
         self.is_shown = progress
-        self.bar = tqdm(desc=doing, unit="step", disable=not progress, dynamic_ncols=True)
+        self.screen = Screen(shown=progress)
+        self.doing = doing
         self.last_loss = math.nan
+        self.losses: deque[float] = deque(maxlen=REMEMBERED)
+        self._model: EncoderModel | None = None
+        self._arguments: TrainingArguments | None = None
+        self._peak: float | None = None
+        self._bf16 = False
+        self._norm: float | None = None
+        self._total, self._first, self._drawn = 0, 0, 0.0
+        self._began = time.monotonic()
         self._clear_clock()
 
-    def begin(self, state: TrainerState, *, total: int, resumed: Path | None) -> None:
-        """Start showing steps, from those already done on."""
-        if resumed is not None and self.is_shown:
-            self.bar.write(f"Going on from {resumed} at step {state.global_step:,} of {total:,}.")
-        self.bar.reset(total)
-        self.bar.update(state.global_step)
-        self.bar.initial = state.global_step
+    def advise(self, advice: Sequence[str]) -> None:
+        """Lines that stay: what the machine could do, and what would help."""
+        for line in advice:
+            self.screen.say(line)
+
+    def begin(
+        self,
+        state: TrainerState,
+        *,
+        total: int,
+        resumed: Path | None,
+        model: EncoderModel | None = None,
+        arguments: TrainingArguments | None = None,
+    ) -> None:
+        """Start showing steps, from those already done on. What the machine can do is measured where it will be seen."""
+        if resumed is not None:
+            self.screen.say(f"Going on from {resumed} at step {state.global_step:,} of {total:,}.")
+        self._model, self._arguments, self._total, self._first = model, arguments, total, state.global_step
+        if model is not None and self.screen.is_live:
+            wanted = None if arguments is None else arguments.bf16
+            self._bf16 = gains_from_bf16(model.device) if wanted is None else wanted
+            self._peak = matrix_product_peak(model.device, bf16=self._bf16)
+        self._began = time.monotonic()
         self._clear_clock()
 
-    def step(self, state: TrainerState, result: StepResult, rate: float) -> None:
+    def step(self, state: TrainerState, result: StepResult, rate: float, batches: Sequence[Batch] = ()) -> None:
         """Take in one step."""
         state.unlogged.append([result.loss, result.gradient_norm])
         self._tokens += result.tokens
-        self._rate = rate
-        self.bar.set_postfix(loss=f"{result.loss:.3f}", tokens_s=f"{self._tokens_per_second():,.0f}", refresh=False)
-        self.bar.update()
+        self._rate, self._norm = rate, result.gradient_norm
+        self.losses.append(result.loss)
+        if self.screen.is_live:
+            self._operations += sum(self._cost(batch) for batch in batches)
+            if time.monotonic() - self._drawn >= BETWEEN:
+                self.draw(state)
 
     def log_training(self, state: TrainerState) -> None:
         """Record the figures since the last log line."""
@@ -58,7 +99,7 @@ class Reporter:
                 "loss": self.last_loss,
                 "grad_norm": sum(norms) / len(norms),
                 "learning_rate": self._rate,
-                "tokens_per_second": round(self._tokens_per_second()),
+                "tokens_per_second": round(self._per_second(self._tokens)),
             },
         )
         self._clear_clock()
@@ -68,22 +109,68 @@ class Reporter:
         state.log_history.append({"step": state.global_step, **figures})
         with atomic_file(self.path) as draft:
             draft.write_text("".join(json.dumps(entry) + "\n" for entry in state.log_history), encoding="utf-8")
-        if self.is_shown:
-            self.bar.write(
-                f"step {state.global_step:,}: " + ", ".join(f"{name} {_short(value)}" for name, value in figures.items())
-            )
+        self.screen.say(f"step {state.global_step:,}: " + ", ".join(f"{name} {_short(value)}" for name, value in figures.items()))
+
+    def draw(self, state: TrainerState) -> None:
+        """Show where training stands."""
+        self._drawn = time.monotonic()
+        self.screen.draw(lines(self.view(state), **self.screen.size))
+
+    def view(self, state: TrainerState) -> View:
+        """Where training stands."""
+        gone, done = time.monotonic() - self._began, state.global_step - self._first
+        now, most = memory(self._model.device if self._model is not None else torch.device("cpu"))
+        metric = _metric(state.log_history, self._arguments)
+        return View(
+            doing=self.doing,
+            step=state.global_step,
+            total=self._total,
+            epoch=state.epoch,
+            gone=gone,
+            left=gone / done * (self._total - state.global_step) if done else None,
+            losses=tuple(self.losses),
+            rate=self._rate,
+            norm=self._norm,
+            **metric,
+            tokens_per_second=self._per_second(self._tokens),
+            operations_per_second=self._per_second(self._operations) if self._operations else None,
+            peak=self._peak,
+            precision="bf16" if self._bf16 else "fp32",
+            memory=now,
+            memory_peak=most,
+        )
 
     def close(self) -> None:
         """Leave the terminal as it is."""
-        self.bar.close()
+        self.screen.close()
+
+    def _cost(self, batch: Batch) -> int:
+        """Operations of a batch's part of a step."""
+        if self._model is None:
+            return 0
+        return PER_STEP * forward_operations(self._model.architecture, batch.packed.lengths, targets=len(batch.places))
 
     def _clear_clock(self) -> None:
-        self._tokens = 0
+        self._tokens, self._operations = 0, 0
         self._rate = 0.0
         self._since = time.monotonic()
 
-    def _tokens_per_second(self) -> float:
-        return self._tokens / max(1e-9, time.monotonic() - self._since)
+    def _per_second(self, count: float) -> float:
+        return count / max(1e-9, time.monotonic() - self._since)
+
+
+def _metric(history: Sequence[dict[str, Any]], arguments: TrainingArguments | None) -> dict[str, Any]:
+    """The metric that is watched: the one that models are compared by, or else the first that is no loss."""
+    names = [name for entry in history for name in entry if name.startswith("eval_")]
+    asked = None if arguments is None or arguments.metric_for_best_model is None else arguments.metric_for_best_model
+    name = f"eval_{asked.removeprefix('eval_')}" if asked else next((name for name in names if name != "eval_loss"), "eval_loss")
+    found = [(entry[name], entry["step"]) for entry in history if name in entry]
+    if not found:
+        return {}
+    greater = None if arguments is None else arguments.greater_is_better
+    is_greater = not name.endswith("loss") if greater is None else greater
+    best, step = max(found, key=lambda one: one[0] if is_greater else -one[0])
+    return {"metric": f"{name.removeprefix('eval_')} on held-out data", "value": found[-1][0], "best": best, "best_step": step}
 
 
 def _short(value: Any) -> str:

@@ -110,7 +110,10 @@ class Trainer:
             arguments = replace(arguments, resume_from_checkpoint=resume_from_checkpoint)
         if self.processing_class is not None:
             self.model.config = with_note(self.model.config, self.processing_class)
-        return train(self._job(), arguments, self.reporter, self.callbacks, use=self._use)
+        try:
+            return train(self._job(), arguments, self.reporter, self.callbacks, use=self._use)
+        finally:
+            self.reporter.close()
 
     def add_callback(self, callback: Any) -> None:
         """Let a callback, or one made of this class, be told of events too."""
