@@ -189,11 +189,16 @@ def test_the_root_finds_the_model_by_what_is_asked(service, pipe):
             assert service.asked[-1].model == name
 
 
-def test_at_the_root_parameters_tell_the_two_dialects_of_a_classifier_apart(serving, pipe):
-    service = serving("mood")
-    assert ask(service, "/", {"inputs": TEXT, "parameters": {}}) == [pipe("mood")(TEXT, top_k=None)]
-    assert ask(service, "/", {"inputs": TEXT}) == pipe("mood")(TEXT, top_k=None)
-    assert ask(service, "/predict", {"inputs": TEXT}) == pipe("mood")(TEXT, top_k=None)
+JAVASCRIPT, OTHER = "@huggingface/inference/4.13.30", "curl/8.4.0"
+
+
+def test_at_the_root_parameters_or_the_client_tell_the_two_dialects_of_a_classifier_apart(serving, pipe):
+    service, labels = serving("mood"), pipe("mood")(TEXT, top_k=None)
+    assert ask(service, "/", {"inputs": TEXT, "parameters": {}}, OTHER) == [labels]
+    assert ask(service, "/", {"inputs": TEXT}, OTHER) == labels
+    for client in (OLD, NEW, JAVASCRIPT):  # JavaScript's leaves out parameters where there are none
+        assert ask(service, "/", {"inputs": TEXT}, client) == [labels]
+    assert ask(service, "/predict", {"inputs": TEXT}, NEW) == labels
 
 
 def test_at_the_root_a_model_that_is_neither_classifier_nor_encoder_answers_without_parameters_too(serving, pipe):

@@ -21,6 +21,8 @@ from headway.tasks import Task
 from headway.tasks import task as find_task
 
 CLIENT = re.compile(r"\bhf_hub/(\d+)")
+OWN_CLIENTS = ("hf_hub/", "@huggingface/inference/")
+"""How Hugging Face's own clients, Python's and JavaScript's, name themselves."""
 SHAPES: Mapping[frozenset[str], str] = {
     frozenset({"question", "context"}): "question-answering",
     frozenset({"source_sentence", "sentences"}): "sentence-similarity",
@@ -103,6 +105,11 @@ def hub_major(user_agent: str) -> int | None:
     """The major version of huggingface_hub that a client says it is; None for other clients."""
     found = CLIENT.search(user_agent)
     return None if found is None else int(found[1])
+
+
+def is_own_client(request: HttpRequest) -> bool:
+    """Whether a client of Hugging Face's asks."""
+    return any(name in request.headers.get("user-agent", "") for name in OWN_CLIENTS)
 
 
 def refuse(error: RefusedError) -> HttpResponse:

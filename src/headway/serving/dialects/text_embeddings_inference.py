@@ -189,8 +189,8 @@ async def metrics(request: HttpRequest, service: Service) -> HttpResponse:
 
 
 def is_ours(request: HttpRequest) -> bool:
-    """Whether a request to the root is in this dialect: Hugging Face's has ``parameters``, though they may be empty."""
-    return holds("inputs", "texts")(request) and not _has_parameters(request)
+    """Whether a request to the root is in this dialect: Hugging Face's has ``parameters``, or comes from its client."""
+    return holds("inputs", "texts")(request) and not _has_parameters(request) and not hugging_face.is_own_client(request)
 
 
 def model_type(served: Served) -> dict[str, Any]:
