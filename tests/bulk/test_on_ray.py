@@ -76,7 +76,7 @@ def test_a_cluster_writes_what_a_single_process_does(tmp_path, cluster, inputs, 
     there = predict_files(names, tmp_path / f"there.{form}", model=os.path.relpath(model), **RAY)
     same(read_table(tmp_path / f"there.{form}"), read_table(tmp_path / f"alone.{form}"))
     assert there.total.to_dict() == alone.total.to_dict()
-    assert there.total.errors == 60 + 1 - len([number for number in range(4507, ROWS) if number % 101 == 0])
+    assert there.total.errors == 60 + 1
     if form == "parquet":
         assert parquet.read_schema(tmp_path / "there.parquet").equals(parquet.read_schema(tmp_path / "alone.parquet"))
     assert len(list(tmp_path.iterdir())) == 2
