@@ -64,6 +64,12 @@ def test_labels_are_bars(read, pipe):
     assert 'pipeline("text-classification", "mood")' in page
 
 
+def test_a_second_text_makes_a_pair(read, pipe):
+    page = read("/", task="text-classification", model="mood", text=TEXT, text_pair="boring", ask="1")
+    for one in pipe("mood")({"text": TEXT, "text_pair": "boring"}, top_k=None):
+        assert percent(one["score"]) in answer(page)
+
+
 def test_entities_are_marked_in_their_text(read, pipe):
     page = read("/", task="token-classification", model="tagger", text=TEXT, ask="1")
     for one in pipe("tagger")(TEXT, aggregation_strategy="simple"):

@@ -18,11 +18,12 @@ const BEGIN = {
 };
 const FIELDS = {
   "sentence-similarity": ["source_sentence", "sentences"], "multiple-choice": ["prompt", "choices"],
-  "next-sentence-prediction": ["text", "next_sentence"],
+  "next-sentence-prediction": ["text", "next_sentence"], "text-classification": ["text", "text_pair"],
 };
 const NAMES = {
   text: "Text", question: "Question", context: "Context", query: "Query", prompt: "Beginning", documents: "Documents, one a line",
   choices: "Choices, one a line", next_sentence: "The next sentence", source_sentence: "Sentence", sentences: "Others, one a line",
+  text_pair: "Second text, for models of pairs; may stay empty",
 };
 const NOTHING = element("p", { class: "faint" }, "It will stand here.");
 let tasks = [];
@@ -95,6 +96,7 @@ function request() {
   const parts = {};
   for (const input of at("fields").querySelectorAll("[data-name]")) {
     const { name } = input.dataset;
+    if (name === "text_pair" && !input.value) continue;
     parts[name] = MANY.has(name) ? lines(input.value) : input.value;
   }
   const several = task === "sentence-embeddings" ? lines(parts.text) : [];
