@@ -16,6 +16,7 @@ from headway.inference.memory import engine_in_memory
 from headway.inference.schedule import Answered, Place, places, stream
 from headway.tasks import Call, ModelFacts, Prepared, Task, TaskOptions, task_names, task_of, token_limit
 from headway.tasks import task as find_task
+from headway.tasks.note import noted_options, noted_task
 
 if TYPE_CHECKING:
     from headway.text import Tokenizer
@@ -144,12 +145,17 @@ def pipeline(
         threads=threads,
         only_token=_only_token(found, words),
     )
-    return Pipeline(found, runner, words, folder=folder, batch_size=batch_size, **asked.options)
+    options = {**noted_options(runner.config, found.name), **asked.options}  # as it was trained, so it is used
+    return Pipeline(found, runner, words, folder=folder, batch_size=batch_size, **options)
 
 
 def inferred_task(folder: Path) -> str:
-    """The task that a model was saved for; one that sentence-transformers saved without a head makes vectors of sentences."""
-    name = task_of(load_config(folder))
+    """The task that a model was trained or saved for; one of sentence-transformers without a head makes vectors of sentences."""
+    config = load_config(folder)
+    name = task_of(config)
+    noted = noted_task(config)
+    if noted in task_names() and find_task(noted).head == find_task(name).head:
+        return noted
     is_sentence_model = name == "feature-extraction" and (folder / "modules.json").is_file()
     return "sentence-embeddings" if is_sentence_model else name
 
@@ -166,7 +172,8 @@ def _in_memory(
         only_token=lambda found: None if tokenizer is None else _only_token(found, _tokenizer(tokenizer, None, asked.place)),
     )
     _check_options(found, asked.options)
-    return Pipeline(found, runner, _tokenizer(tokenizer, None, asked.place), batch_size=batch_size, **asked.options)
+    options = {**noted_options(runner.config, found.name), **asked.options}
+    return Pipeline(found, runner, _tokenizer(tokenizer, None, asked.place), batch_size=batch_size, **options)
 
 
 def checked_batch_size(batch_size: int | None) -> int | None:

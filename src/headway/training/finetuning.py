@@ -1,6 +1,8 @@
 """Fine-tuning from files, as ``headway train`` does it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,26 +20,84 @@ from headway.tasks import Task
 from headway.tasks import task as find_task
 from headway.text import Tokenizer
 from headway.training.loop import TrainOutput
+from headway.training.run_record import Record, data_facts, write_record
 from headway.training.trainer import Trainer
 
 
+@dataclass(frozen=True, kw_only=True)
+class FineTuning:
+    """A fine-tuning made ready: its rows, and a trainer that has learnt nothing yet."""
+
+    settings: TrainSettings
+    rows: Sequence[Mapping[str, Any]]
+    valid: Sequence[Mapping[str, Any]] | None
+    trainer: Trainer
+
+
 def fine_tune(settings: TrainSettings, *, progress: bool = True) -> tuple[TrainOutput, dict[str, float]]:
-    """A model trained on the file and saved with its tokenizer, and its scores on the validation file where there is one."""
+    """A model trained on the file and saved with its tokenizer, and its scores on the validation file where there is one.
+
+    Beside the model the folder gets what the run was: settings, data, figures, environment, curves and a card (``run_record``).
+    """
+    ready = prepare(settings, progress=progress)
+    trainer = ready.trainer
+    result = trainer.train()
+    trainer.save_model()
+    scores = {} if ready.valid is None else trainer.evaluate()
+    trainer.reporter.advise(write_record(_record(ready, result, scores)))
+    return result, scores
+
+
+def prepare(
+    settings: TrainSettings,
+    *,
+    rows: Sequence[Mapping[str, Any]] | None = None,
+    valid: Sequence[Mapping[str, Any]] | None = None,
+    progress: bool = True,
+) -> FineTuning:
+    """A new model for the data, and a trainer for it. Rows that are given stand in place of those of the files."""
     torch.manual_seed(settings.seed)  # the new head's weights are part of what the seed decides
-    task, rows = find_task(settings.task), _rows(settings.train)
-    valid = None if settings.valid is None else _rows(settings.valid)
-    changes = _label_changes(settings, task, rows) | _changes(settings)
+    task, learnt = find_task(settings.task), _rows(settings.train) if rows is None else rows
+    held_out = _rows(settings.valid) if valid is None and settings.valid is not None else valid
+    changes = _label_changes(settings, task, learnt) | _changes(settings)
     model = load_model(settings.model, head=task.head, config=None, keywords=changes)
     trainer = Trainer(
-        model, settings, train_dataset=rows, eval_dataset=valid, processing_class=Tokenizer.from_pretrained(settings.model),
-        task=settings.task, progress=progress,
+        model, settings, train_dataset=learnt, eval_dataset=held_out, task=settings.task, progress=progress,
+        processing_class=Tokenizer.from_pretrained(settings.model),
     )  # fmt: skip
-    try:
-        result = trainer.train()
-    finally:
-        trainer.reporter.close()
-    trainer.save_model()
-    return result, {} if valid is None else trainer.evaluate()
+    return FineTuning(settings=settings, rows=learnt, valid=held_out, trainer=trainer)
+
+
+def _record(ready: FineTuning, result: TrainOutput, scores: Mapping[str, float]) -> Record:
+    settings, trainer, task = ready.settings, ready.trainer, find_task(ready.settings.task)
+    config = trainer.model.config
+    names = {} if config.problem_type == "regression" else config.id2label
+    named = {"train": (settings.train, ready.rows), "valid": (settings.valid, ready.valid)}
+    return Record(
+        folder=Path(settings.output_dir),
+        settings=settings,
+        model=trainer.model,
+        task=task.name,
+        state=trainer.state,
+        result=result,
+        scores=scores,
+        base=settings.model,
+        data={
+            role: data_facts(path, rows, label_cells(task, rows, names))
+            for role, (path, rows) in named.items()
+            if path is not None and rows is not None
+        },
+    )
+
+
+def label_cells(task: Task, rows: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> Iterator[Any]:
+    """The labels of rows by name, where the task's references are labels: one a row, or several."""
+    _, columns = find_columns(task, evaluation_of(task), rows[0], {})
+    column = columns.get("label") or columns.get("labels") or columns.get("tags")
+    for row in rows if column else ():
+        cell = row.get(str(column))
+        several = cell if isinstance(cell, list | tuple) else [cell]
+        yield [names.get(one, one) if isinstance(one, int) else one for one in several if isinstance(one, str | int)]
 
 
 def _label_changes(settings: TrainSettings, task: Task, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

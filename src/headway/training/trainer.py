@@ -15,6 +15,7 @@ from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
 from headway.tasks import Example, ModelFacts, Task, task_for_head
 from headway.tasks import task as find_task
+from headway.tasks.note import with_task
 from headway.text import Tokenizer, check_tokenizer, with_note
 from headway.training.batch import Batch, Count, LossSum, number_of_targets
 from headway.training.callbacks import Callbacks, TrainerControl, made
@@ -110,6 +111,8 @@ class Trainer:
             arguments = replace(arguments, resume_from_checkpoint=resume_from_checkpoint)
         if self.processing_class is not None:
             self.model.config = with_note(self.model.config, self.processing_class)
+        options = {} if self.args.max_length is None else {"max_length": self.args.max_length}
+        self.model.config = with_task(self.model.config, self.task.name, options)
         try:
             return train(self._job(), arguments, self.reporter, self.callbacks, use=self._use)
         finally:

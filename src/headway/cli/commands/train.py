@@ -1,5 +1,7 @@
 """``headway train``: fine-tune a model on labelled rows."""
 
+import shlex
+
 from headway.cli.command import Command
 from headway.settings.training import TrainSettings
 
@@ -16,7 +18,18 @@ def run(settings: TrainSettings) -> None:
 
     result, scores = fine_tune(settings)
     said = "".join(f", {name.removeprefix('eval_')} {value:.4f}" for name, value in list(scores.items())[:MOST_SCORES])
-    print(f"Wrote a {settings.task} model after {result.global_step:,} steps{said} to {settings.output_dir}")
+    print(
+        f"Wrote a {settings.task} model after {result.global_step:,} steps{said} to {settings.output_dir} (README.md is its "
+        f"card, curves.png its curves). Next: {next_command(settings)}"
+    )
+
+
+def next_command(settings: TrainSettings) -> str:
+    """What to type next: look at the worst mistakes where there is validation data, else answer something."""
+    folder = shlex.quote(settings.output_dir)
+    if settings.valid is None:
+        return f"headway predict --model {folder} TEXT"
+    return f"headway evaluate {folder} {shlex.quote(settings.valid)} --worst 10"
 
 
 COMMAND = Command(summary="fine-tune a model on labelled rows", settings=TrainSettings, run=run)
