@@ -37,6 +37,15 @@ if TYPE_CHECKING:
     from headway.settings.training import TrainingArguments
     from headway.text import AutoTokenizer
     from headway.training import Trainer
+    from headway.training.collators import (
+        DataCollatorForLanguageModeling,
+        DataCollatorForMultipleChoice,
+        DataCollatorForTokenClassification,
+        DataCollatorForWholeWordMask,
+        DataCollatorWithPadding,
+        DefaultDataCollator,
+        default_data_collator,
+    )
 
 __version__ = "0.1.0"
 
@@ -53,7 +62,13 @@ __all__ = [
     "AutoTokenizer",
     "CheckpointError",
     "ConfigError",
+    "DataCollatorForLanguageModeling",
+    "DataCollatorForMultipleChoice",
+    "DataCollatorForTokenClassification",
+    "DataCollatorForWholeWordMask",
+    "DataCollatorWithPadding",
     "DataError",
+    "DefaultDataCollator",
     "EngineError",
     "HeadwayError",
     "InputError",
@@ -65,6 +80,7 @@ __all__ = [
     "TrainingArguments",
     "WeightError",
     "__version__",
+    "default_data_collator",
     "evaluate",
     "pipeline",
     "predict_files",
@@ -109,8 +125,11 @@ def __dir__() -> "list[str]":
 def _public(name: str) -> "Any":
     from importlib import import_module
 
-    home = _HOMES.get(name, "headway.neural" if name.startswith("AutoModel") else "headway.errors")
-    if home in ("headway.neural", "headway.training"):
+    if "DataCollator" in name or name == "default_data_collator":
+        home = "headway.training.collators"
+    else:
+        home = _HOMES.get(name, "headway.neural" if name.startswith("AutoModel") else "headway.errors")
+    if home.startswith(("headway.neural", "headway.training")):
         _require_torch(name)
     return getattr(import_module(home), name)
 

@@ -22,7 +22,13 @@ PROMISED = {
     "AutoTokenizer",
     "CheckpointError",
     "ConfigError",
+    "DataCollatorForLanguageModeling",
+    "DataCollatorForMultipleChoice",
+    "DataCollatorForTokenClassification",
+    "DataCollatorForWholeWordMask",
+    "DataCollatorWithPadding",
     "DataError",
+    "DefaultDataCollator",
     "EngineError",
     "HeadwayError",
     "InputError",
@@ -34,11 +40,12 @@ PROMISED = {
     "TrainingArguments",
     "WeightError",
     "__version__",
+    "default_data_collator",
     "evaluate",
     "pipeline",
     "predict_files",
 }
-OF_TORCH = {name for name in PROMISED if name.startswith("AutoModel")} | {"Trainer"}
+OF_TORCH = {name for name in PROMISED if name.startswith("AutoModel") or "ollator" in name} | {"Trainer"}
 TUTORIALS = """
     BertConfig BertForMaskedLM BertForMultipleChoice BertForNextSentencePrediction BertForPreTraining
     BertForQuestionAnswering BertForSequenceClassification BertForTokenClassification BertModel BertTokenizer BertTokenizerFast
