@@ -23,11 +23,11 @@ def test_pieces_cover_each_document_in_order_and_never_cross_into_the_next(tmp_p
     whole = [tokenizer.encode_sequences([text], add_special_tokens=False)[0].ids for text in texts]
     for number in range(67):
         mine = np.flatnonzero(pieces.documents == number)
-        read = [token for index in mine for token in pieces.read(int(index), first=2, last=3).ids[1:-1]]
+        read = [token for index in mine for token in pieces.text(int(index), first=2, last=3).ids[1:-1].tolist()]
         assert list(whole[number])[: len(read)] == read
         assert len(whole[number]) - len(read) < 6  # a tail too short to learn from
-    assert pieces.read(0, first=2, last=3).ids[0] == 2
-    assert pieces.read(0, first=2, last=3).ids[-1] == 3
+    assert pieces.text(0, first=2, last=3).ids[0] == 2
+    assert pieces.text(0, first=2, last=3).ids[-1] == 3
 
 
 def test_text_is_tokenised_once(tmp_path, text_file, tokenizer_folder):

@@ -33,7 +33,7 @@ def run(tmp_path_factory, tokenizer_folder, labelled_file, text_file):
 
     folder = tmp_path_factory.mktemp("run")
     base = PretrainSettings(
-        files=(str(text_file),), tokenizer=str(tokenizer_folder), output_dir=str(folder / "base"), hidden_size=28,
+        files=(str(text_file),), tokenizer=str(tokenizer_folder), output_dir=str(folder / "base"), family="bert", hidden_size=28,
         num_hidden_layers=1, max_length=31, max_position_embeddings=41, max_steps=2, tokens_per_batch=512,
     )  # fmt: skip
     pretrain(base, progress=False)

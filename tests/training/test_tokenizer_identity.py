@@ -84,7 +84,9 @@ def test_an_exported_model_knows_its_tokenizer(trained, tokenizer, another, tmp_
 
 
 def test_a_model_that_is_pretrained_knows_its_tokenizer(tokenizer, another):
-    settings = PretrainSettings(files=("text.txt",), tokenizer="t", output_dir="o", hidden_size=24, num_attention_heads=2)
+    settings = PretrainSettings(
+        files=("text.txt",), tokenizer="t", output_dir="o", family="bert", hidden_size=24, num_attention_heads=2
+    )
     config = new_model(settings, tokenizer).config
     check_tokenizer(tokenizer, config)
     with pytest.raises(TokenizerError, match=WRONG):

@@ -1,27 +1,46 @@
 """Settings of ``headway pretrain``."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from headway.errors import ConfigError
+from headway.settings.presets import PresetName, takes_preset
 from headway.settings.training import Schedule, TrainingArguments
 
 
+@takes_preset
 @dataclass(frozen=True, kw_only=True)
 class PretrainSettings(TrainingArguments):
-    """A new encoder from raw text by masked language modelling (Devlin et al., 2019, section 3.1)."""
+    """An encoder learnt from raw text: a new one, or one that goes on from a checkpoint."""
 
     files: tuple[str, ...] = field(metadata={"positional": True})
-    """Text files in UTF-8, plain, .gz or .xz: a paragraph a line, a blank line between documents."""
+    """Files with text, or patterns such as 'texts/*.txt.xz', or - for standard input. Text in UTF-8, plain, .gz or .xz: a
+    paragraph a line, a blank line between documents. Tables (JSON Lines, Parquet, CSV): a document a row."""
+
+    text_column: str = "text"
+    """The column of tables that holds the documents."""
 
     output_dir: str = field(kw_only=True)
     """Folder for the tokenised text, checkpoints, the log and the final model."""
 
-    tokenizer: str
-    """Folder of the tokenizer, as ``headway tokenizer`` writes it."""
+    tokenizer: str | None = None
+    """Folder of the tokenizer, as ``headway tokenizer`` writes it. None is that of the model which training goes on from."""
 
-    family: str = "bert"
+    preset: PresetName | None = None
+    """Settings of a published recipe, in place of the defaults below; what is given beside it wins. docs/pretraining.md says what
+    each is and where from."""
+
+    model: str | None = None
+    """A checkpoint to go on from, to fit it to new text: a folder, a shipped model's name or a Hub id. Its size, family and
+    tokenizer hold."""
+
+    objective: str = "masked-lm"
+    """What is learnt: masked-lm, next-sentence (masked LM and next sentences), sentence-order (masked LM and their order), or
+    replaced-token (ELECTRA)."""
+
+    family: str = "modernbert"
     """The family of encoders, as ``model_type`` in ``config.json`` names it. Rotary families such as modernbert learn from far
-    fewer tokens."""
+    fewer tokens than bert."""
 
     model_settings: tuple[str, ...] = ()
     """Other settings of the family's configuration, as NAME=VALUE: classifier_pooling=mean."""
@@ -47,8 +66,36 @@ class PretrainSettings(TrainingArguments):
     tokens_per_batch: int = 8192
     """Tokens in a batch; each batch holds pieces of like length from any documents."""
 
+    batch_warmup_steps: int = 0
+    """Steps in which batches grow from ``batch_warmup_share`` of ``tokens_per_batch`` to the whole of it."""
+
+    batch_warmup_share: float = 0.125
+    """How large the first batch is, as a share of ``tokens_per_batch``."""
+
     mlm_probability: float = 0.15
-    """Share of tokens to predict; of these 80 % become [MASK], 10 % another token, 10 % stay."""
+    """Share of tokens to predict."""
+
+    mask_share: float | None = None
+    """Share of the tokens to predict that become [MASK]. None is 0.8, for replaced tokens 1."""
+
+    random_share: float | None = None
+    """Share of the tokens to predict that become another token; the rest stays. None is 0.1, for replaced tokens 0."""
+
+    masking: Literal["token", "whole-word", "span"] = "token"
+    """What is hidden together: single tokens, all tokens of a word, or spans of words (SpanBERT)."""
+
+    sentences: Literal["punctuation", "lines"] = "punctuation"
+    """What ends a sentence where the objective pairs them: full stops, question and exclamation marks; or line ends alone."""
+
+    generator_width: float | None = None
+    """The generator's width as a share of the model's, for replaced tokens. None is 1/4 for electra, 1 for deberta-v2."""
+
+    generator_depth: float | None = None
+    """The generator's layers as a share of the model's, for replaced tokens. None is 1 for electra, 1/2 for deberta-v2."""
+
+    embedding_sharing: Literal["shared", "disentangled", "none"] | None = None
+    """How the generator shares its embeddings, for replaced tokens. None is shared for electra, and for deberta-v2 disentangled:
+    the gradient of the model stops at them, and it adds vectors of its own."""
 
     held_out: float = 0.005
     """Share of documents kept aside; loss and accuracy on them are reported."""
@@ -92,25 +139,47 @@ class PretrainSettings(TrainingArguments):
     def __post_init__(self) -> None:
         """Refuse values that cannot mean anything, before any work is done."""
         super().__post_init__()
-        if not 0 < self.mlm_probability < 1:
+        if self.tokenizer is None and self.model is None:
             raise ConfigError(
-                f"mlm_probability is {self.mlm_probability}; it is the share of tokens to predict, between 0 and 1. "
-                "BERT's is 0.15."
+                "Neither tokenizer nor model is given, so text cannot become tokens. Give the folder of a tokenizer (headway "
+                "tokenizer makes one), or a model to go on from, which has its own."
             )
-        if not 0 <= self.held_out < 1:
-            raise ConfigError(f"held_out is {self.held_out}; it is a share of the documents, from 0 to less than 1.")
-        if self.max_length is not None and self.max_length < 8:
-            raise ConfigError(
-                f"max_length is {self.max_length}; pieces of fewer than 8 tokens give nothing to predict from. Use 128."
-            )
-        longest = self.max_length or self.max_position_embeddings
-        if longest > self.max_position_embeddings:
-            raise ConfigError(
-                f"max_length ({longest}) is more than max_position_embeddings ({self.max_position_embeddings}), so the "
-                "last tokens would have "
-                "no position. Lower the one or raise the other."
-            )
-        if self.tokens_per_batch < longest:
-            raise ConfigError(
-                f"tokens_per_batch ({self.tokens_per_batch}) does not hold one piece of max_length ({longest}). Raise it."
-            )
+        _check_masking(self)
+        _check_lengths(self)
+
+
+def _check_masking(settings: PretrainSettings) -> None:
+    if not 0 < settings.mlm_probability < 1:
+        raise ConfigError(
+            f"mlm_probability is {settings.mlm_probability}; it is the share of tokens to predict, between 0 and 1. "
+            "BERT's is 0.15."
+        )
+    shares = settings.mask_share, settings.random_share
+    if any(share is not None and not 0 <= share <= 1 for share in shares) or sum(share or 0 for share in shares) > 1:
+        raise ConfigError(
+            f"mask_share is {shares[0]} and random_share {shares[1]}; they are shares of the tokens to predict, from 0 on and "
+            "together at most 1. BERT's are 0.8 and 0.1."
+        )
+    if not 0 <= settings.held_out < 1:
+        raise ConfigError(f"held_out is {settings.held_out}; it is a share of the documents, from 0 to less than 1.")
+    for name in ("generator_width", "generator_depth", "batch_warmup_share"):
+        value = getattr(settings, name)
+        if value is not None and not 0 < value <= 1:
+            raise ConfigError(f"{name} is {value}; it is a share, more than 0 and at most 1.")
+
+
+def _check_lengths(settings: PretrainSettings) -> None:
+    if settings.max_length is not None and settings.max_length < 8:
+        raise ConfigError(
+            f"max_length is {settings.max_length}; pieces of fewer than 8 tokens give nothing to predict from. Use 128."
+        )
+    longest = settings.max_length or settings.max_position_embeddings
+    if longest > settings.max_position_embeddings and settings.model is None:
+        raise ConfigError(
+            f"max_length ({longest}) is more than max_position_embeddings ({settings.max_position_embeddings}), so the "
+            "last tokens would have no position. Lower the one or raise the other."
+        )
+    if settings.tokens_per_batch < longest:
+        raise ConfigError(
+            f"tokens_per_batch ({settings.tokens_per_batch}) does not hold one piece of max_length ({longest}). Raise it."
+        )

@@ -1,6 +1,6 @@
 """What one batch of training holds, whatever the objective."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,12 +17,19 @@ class Batch:
     """Packed texts, the packed tokens or texts that have targets, and the targets.
 
     ``places`` are tokens, or the first tokens of texts, (targets,); for choices the texts of each question, (questions,
-    choices), -1 where one has fewer.
+    choices), -1 where one has fewer. ``pair_labels`` are those of texts that are pairs, where tokens have targets too, (texts,)
+    in packed order; ``per_text`` and ``per_token`` then say how many targets there are for each text and for each token, so that
+    a second term can weigh as much as the first, also where the batch is a part of another. ``inputs`` are the padded form, for a
+    loss of the user's own.
     """
 
     packed: Packed
     places: Tensor
     targets: Tensor
+    pair_labels: Tensor | None = None
+    per_text: float = 1.0
+    per_token: float = 1.0
+    inputs: Mapping[str, Tensor] | None = None
 
     @property
     def count(self) -> int:

@@ -104,9 +104,12 @@ def load_state(
 
 
 def load_weights(folder: Path, model: EncoderModel) -> None:
-    """Put the weights of a checkpoint into the model."""
+    """Put the weights of a checkpoint into the model, which may know itself how (several models that are trained together do)."""
     from headway.checkpoints import load_checkpoint
 
+    if (read := getattr(model, "read_weights", None)) is not None:
+        read(folder)
+        return
     weights = load_checkpoint(folder, head=model.head_name).weights
     model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
 

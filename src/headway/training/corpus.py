@@ -1,41 +1,80 @@
 """Raw text as token ids on disk: tokenised once, memory-mapped afterwards, so that memory does not grow with the text.
 
-A folder holds ``tokens.bin`` (all documents' ids end to end, without special tokens), ``ends.npy`` (where each document ends) and
-``corpus.json``. It is written whole or not at all.
+Each file becomes a shard, a folder named by a hash of the file, the tokenizer and what is kept: ``tokens.bin`` (all documents'
+ids end to end, without special tokens), ``ends.npy`` (where each document ends), where asked for ``sentences.npy`` (where each
+sentence ends) and ``words.bin`` (1 where a token begins a word), and ``corpus.json``. A shard is written whole or not at all, so
+a run that was killed tokenises only what is missing, and one with more files only those.
 """
 
 import hashlib
 import json
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Literal, TypeAlias
 
 import numpy as np
 
-from headway.core.batching import TokenSequence
 from headway.core.files import atomic_folder
 from headway.errors import DataError
+from headway.tables import STANDARD_INPUT
 from headway.text import Tokenizer
-from headway.text.files import check_files, read_lines
+from headway.training.documents import documents, is_table, read_documents, sentences, sources
+from headway.training.pieces import SHORTEST, Pieces
+
+__all__ = ["SHORTEST", "Corpus", "Kept", "Pieces", "documents", "tokenise_corpus"]
 
 DOCUMENTS_AT_ONCE = 512
-SHORTEST = 8
-"""Pieces with fewer tokens are left out: there is too little around a mask to predict it from."""
+CHARACTERS_AT_ONCE = 1 << 22
+FORMAT = 2
+Sentences: TypeAlias = Literal["lines", "punctuation"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What is kept beside tokens and documents: where sentences end, told by lines or by punctuation; where words begin."""
+
+    sentences: Sentences | None = None
+    words: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """Tokenised documents. ``tokens`` is memory-mapped, ``ends`` says where each document stops."""
+    """Tokenised documents.
 
-    tokens: np.ndarray
+    ``shards`` are memory-mapped; places count through all of them, and no document crosses from one to the next. ``ends`` says
+    where each document stops, ``sentence_ends`` where each sentence does.
+    """
+
+    shards: tuple[np.ndarray, ...]
+    words: tuple[np.ndarray, ...]
+    firsts: np.ndarray
     ends: np.ndarray
+    sentence_ends: np.ndarray
     fingerprint: str
 
-    def pieces(self, *, max_length: int) -> "Pieces":
+    @property
+    def starts(self) -> np.ndarray:
+        """Where each document begins."""
+        return np.concatenate([[0], self.ends[:-1]]).astype(np.int64)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """The ids from one place to another of a document."""
+        shard = int(np.searchsorted(self.firsts, start, side="right")) - 1
+        return self.shards[shard][start - self.firsts[shard] : stop - self.firsts[shard]].astype(np.int64)
+
+    def word_starts(self, start: int, stop: int) -> np.ndarray | None:
+        """Which of these tokens begin a word; None where that is not kept."""
+        if not self.words:
+            return None
+        shard = int(np.searchsorted(self.firsts, start, side="right")) - 1
+        return self.words[shard][start - self.firsts[shard] : stop - self.firsts[shard]].astype(bool)
+
+    def pieces(self, *, max_length: int) -> Pieces:
         """The documents in consecutive pieces of at most ``max_length`` tokens, two of which are kept for [CLS] and [SEP]."""
         room = max_length - 2
-        starts = np.concatenate([[0], self.ends[:-1]])
+        starts = self.starts
         counts = -(-(self.ends - starts) // room)
         document = np.repeat(np.arange(len(self.ends)), counts)
         within = np.arange(len(document)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -45,114 +84,159 @@ class Corpus:
         return Pieces(self, first[long_enough], last[long_enough], document[long_enough])
 
 
-@dataclass(frozen=True)
-class Pieces:
-    """Pieces of documents by where they start and stop, and which document each is from."""
+def tokenise_corpus(
+    files: Sequence[str | Path] | str | Path,
+    tokenizer: Tokenizer,
+    folder: str | Path,
+    *,
+    column: str = "text",
+    keep: Kept = Kept(),
+    stream: Iterable[str] | None = None,
+    progress: bool = True,
+) -> Corpus:
+    """The documents of files, or of a ``stream`` of them, as token ids, tokenised with all cores.
 
-    corpus: Corpus
-    starts: np.ndarray
-    stops: np.ndarray
-    documents: np.ndarray
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Tokens of each piece, with its two special tokens."""
-        return self.stops - self.starts + 2
-
-    def read(self, index: int, *, first: int, last: int) -> TokenSequence:
-        """One piece between the special tokens ``first`` and ``last``."""
-        ids = self.corpus.tokens[self.starts[index] : self.stops[index]]
-        return TokenSequence([first, *ids.tolist(), last])
-
-    def of_documents(self, chosen: np.ndarray) -> "Pieces":
-        """The pieces of the documents for which ``chosen``, one boolean a document, is true."""
-        kept = chosen[self.documents]
-        return Pieces(self.corpus, self.starts[kept], self.stops[kept], self.documents[kept])
-
-
-def tokenise_corpus(files: Sequence[str | Path], tokenizer: Tokenizer, folder: str | Path, *, progress: bool = True) -> Corpus:
-    """The files' documents as token ids.
-
-    They are read from ``folder`` if it already holds these files under this tokenizer, else made there.
+    A file is read from ``folder`` if that already holds it under this tokenizer, else tokenised there. Standard input (``-``) and
+    a stream are read anew each time: only what they hold says whether they are the same. ``column`` is that of tables.
     """
-    paths = check_files(files)
-    fingerprint = _fingerprint(paths, tokenizer)
-    folder = Path(folder) / fingerprint[:16]
-    if not (folder / "corpus.json").exists():
-        with atomic_folder(folder) as draft:
-            _write(draft, paths, tokenizer, fingerprint, progress=progress)
-    return _open(folder)
+    folder, found = Path(folder), []
+    if stream is not None:
+        found.append(_from_stream(stream, tokenizer, folder, keep, name="documents"))
+    for name in sources(files) if stream is None or files else ():
+        if name == STANDARD_INPUT:
+            found.append(_from_stream(read_documents(name, column=column, progress=progress), tokenizer, folder, keep, name=name))
+            continue
+        fingerprint = _fingerprint(name, tokenizer, keep, column)
+        shard = folder / fingerprint[:16]
+        if not (shard / "corpus.json").exists():
+            with atomic_folder(shard) as draft:
+                texts = read_documents(name, column=column, progress=progress)
+                _write(draft, texts, tokenizer, keep, {"file": Path(name).name, "fingerprint": fingerprint})
+        found.append(shard)
+    return _open(found, described=", ".join(map(str, [files] if isinstance(files, str | Path) else files)))
 
 
-def documents(lines: Iterable[str]) -> Iterator[str]:
-    """Documents from lines: a blank line ends one."""
-    paragraphs: list[str] = []
-    for line in lines:
-        if line.strip():
-            paragraphs.append(line)
-        elif paragraphs:
-            yield "".join(paragraphs)
-            paragraphs = []
-    if paragraphs:
-        yield "".join(paragraphs)
-
-
-def _fingerprint(paths: Sequence[Path], tokenizer: Tokenizer) -> str:
-    digest = hashlib.sha256(tokenizer.fingerprint.encode())
-    for path in paths:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+def _fingerprint(name: str, tokenizer: Tokenizer, keep: Kept, column: str) -> str:
+    settings = [FORMAT, tokenizer.fingerprint, keep.sentences, keep.words, column if is_table(name) else None]
+    digest = hashlib.sha256(json.dumps(settings).encode())
+    with Path(name).open("rb") as file:
+        digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 
-def _write(folder: Path, paths: Sequence[Path], tokenizer: Tokenizer, fingerprint: str, *, progress: bool) -> None:
+def _from_stream(texts: Iterable[str], tokenizer: Tokenizer, folder: Path, keep: Kept, *, name: str) -> Path:
+    settings = json.dumps([FORMAT, tokenizer.fingerprint, keep.sentences, keep.words, name])
+    shard = folder / f"stream-{hashlib.sha256(settings.encode()).hexdigest()[:16]}"
+    with atomic_folder(shard) as draft:
+        _write(draft, iter(texts), tokenizer, keep, {"file": name})
+    return shard
+
+
+def _write(folder: Path, texts: Iterator[str], tokenizer: Tokenizer, keep: Kept, facts: dict[str, Any]) -> None:
     kind = np.dtype(np.uint16 if len(tokenizer) <= 1 << 16 else np.uint32)
-    ends: list[int] = []
-    with (folder / "tokens.bin").open("wb") as file:
-        for path in paths:  # a file's last document ends with the file
-            _write_documents(
-                documents(read_lines([path], progress=progress, doing=f"Tokenising {path.name}")), tokenizer, file, kind, ends
-            )
-    if not ends:
-        raise DataError(
-            f"There is no text in {', '.join(map(str, paths))}, so there is nothing to learn from. Give files that hold text."
-        )
+    ends, sentence_ends = array("q"), array("q")
+    with (folder / "tokens.bin").open("wb") as tokens, (folder / "words.bin").open("wb") as words:
+        _write_documents(texts, tokenizer, _Files(tokens, words, kind, ends, sentence_ends, keep))
     np.save(folder / "ends.npy", np.array(ends, dtype=np.int64))
-    facts = {
-        "dtype": kind.name,
-        "fingerprint": fingerprint,
-        "files": [path.name for path in paths],
-        "documents": len(ends),
-        "tokens": ends[-1],
-    }
-    (folder / "corpus.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    np.save(folder / "sentences.npy", np.array(sentence_ends, dtype=np.int64))
+    with (folder / "tokens.bin").open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    counted = {"dtype": kind.name, "documents": len(ends), "tokens": ends[-1] if ends else 0, "words": keep.words}
+    values = {"fingerprint": content, **facts, **counted}
+    (folder / "corpus.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def _write_documents(texts: Iterator[str], tokenizer: Tokenizer, file: IO[bytes], kind: np.dtype, ends: list[int]) -> None:
-    for batch in _batched(texts, DOCUMENTS_AT_ONCE):
-        for sequence in tokenizer.encode_sequences(batch, add_special_tokens=False):
-            if len(sequence):
-                file.write(np.array(sequence.ids, dtype=kind).tobytes())
-                ends.append((ends[-1] if ends else 0) + len(sequence))
+@dataclass(frozen=True)
+class _Files:
+    """What a shard is written to."""
+
+    tokens: IO[bytes]
+    words: IO[bytes]
+    kind: np.dtype
+    ends: "array[int]"
+    sentence_ends: "array[int]"
+    keep: Kept
 
 
-def _batched(items: Iterator[str], size: int) -> Iterator[list[str]]:
+def _write_documents(texts: Iterator[str], tokenizer: Tokenizer, files: _Files) -> None:
+    place = 0
+    for batch in _batched(texts):
+        for number, ids, words in _tokenised(batch, tokenizer, files.keep):
+            place += len(ids)
+            files.tokens.write(ids.astype(files.kind).tobytes())
+            if words is not None:
+                files.words.write(words.astype(np.uint8).tobytes())
+            if files.keep.sentences is not None:
+                files.sentence_ends.append(place)
+            if number:
+                files.ends.append(place)
+            else:
+                files.ends[-1] = place
+
+
+def _tokenised(batch: list[str], tokenizer: Tokenizer, keep: Kept) -> Iterator[tuple[bool, np.ndarray, np.ndarray | None]]:
+    """The ids of each document, or of each sentence; whether it begins a document; which ids begin a word where that is kept."""
+    units, owners = batch, list(range(len(batch)))
+    if keep.sentences is not None:
+        parted = [sentences(document, by_line=keep.sentences == "lines") for document in batch]
+        units = [sentence for document in parted for sentence in document]
+        owners = [number for number, document in enumerate(parted) for _ in document]
+    before = -1
+    for owner, encoding in zip(owners, tokenizer.state.encode(units, fast=not keep.words, add_special_tokens=False), strict=True):
+        ids = np.array(encoding.ids, dtype=np.int64)
+        if len(ids):
+            yield owner != before, ids, _begins(encoding.word_ids) if keep.words else None
+            before = owner
+
+
+def _begins(words: list[int | None]) -> np.ndarray:
+    """Whether each token begins a word; what belongs to none is one by itself."""
+    numbers = np.array([-1 if word is None else word for word in words])
+    return np.concatenate([[True], (numbers[1:] != numbers[:-1]) | (numbers[1:] < 0)])
+
+
+def _batched(items: Iterable[str]) -> Iterator[list[str]]:
     batch: list[str] = []
+    characters = 0
     for item in items:
         batch.append(item)
-        if len(batch) == size:
+        characters += len(item)
+        if len(batch) == DOCUMENTS_AT_ONCE or characters > CHARACTERS_AT_ONCE:
             yield batch
-            batch = []
+            batch, characters = [], 0
     if batch:
         yield batch
 
 
-def _open(folder: Path) -> Corpus:
-    facts = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
-    tokens = np.memmap(folder / "tokens.bin", dtype=facts["dtype"], mode="r")
-    if len(tokens) != facts["tokens"]:
+def _open(folders: Sequence[Path], *, described: str) -> Corpus:
+    facts = [json.loads((folder / "corpus.json").read_text(encoding="utf-8")) for folder in folders]
+    if not sum(fact["tokens"] for fact in facts):
+        raise DataError(f"There is no text in {described or 'the stream'}, so there is nothing to learn from. Give some that is.")
+    firsts = np.cumsum([0, *(fact["tokens"] for fact in facts)])[:-1]
+    shards = tuple(_mapped(folder / "tokens.bin", fact["dtype"], fact) for folder, fact in zip(folders, facts, strict=True))
+    words = tuple(
+        _mapped(folder / "words.bin", "uint8", fact) for folder, fact in zip(folders, facts, strict=True) if fact["words"]
+    )
+
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([np.load(folder / name) + first for folder, first in zip(folders, firsts, strict=True)])
+
+    fingerprint = hashlib.sha256("".join(fact["fingerprint"] for fact in facts).encode()).hexdigest()
+    return Corpus(
+        shards=shards,
+        words=words,
+        firsts=firsts,
+        ends=joined("ends.npy"),
+        sentence_ends=joined("sentences.npy"),
+        fingerprint=fingerprint,
+    )
+
+
+def _mapped(path: Path, kind: str, facts: dict[str, Any]) -> np.ndarray:
+    found = np.memmap(path, dtype=kind, mode="r") if path.stat().st_size else np.zeros(0, dtype=kind)
+    if len(found) != facts["tokens"]:
         raise DataError(
-            f"{folder} holds {len(tokens)} tokens where {facts['tokens']} were written. Remove the folder; the next run "
+            f"{path.parent} holds {len(found)} tokens where {facts['tokens']} were written. Remove the folder; the next run "
             "makes it again."
         )
-    return Corpus(tokens, np.load(folder / "ends.npy"), facts["fingerprint"])
+    return found

@@ -3,6 +3,9 @@
 It is decided from lengths and a seed alone.
 """
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
 POOL = 64
@@ -27,6 +30,28 @@ def shuffled_batches(
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         batches += _by_texts(pool, max_texts) if max_texts else _by_tokens(pool, lengths, max_tokens or 0)
     return [batches[index] for index in random.permutation(len(batches))]
+
+
+def with_warm_up(order: Callable[[int], list[np.ndarray]], epoch: int, *, batches: int, first: float) -> list[np.ndarray]:
+    """The batches of an epoch, those among the first so ``batches`` of the training divided into smaller ones.
+
+    They grow in a straight line, from a share ``first`` of the whole batches on; each text stays in its epoch.
+    """
+    done = 0
+    for before in range(epoch):
+        if done >= batches:
+            break
+        done += len(_divided(order(before), done, batches, first))
+    return _divided(order(epoch), done, batches, first)
+
+
+def _divided(whole: list[np.ndarray], done: int, batches: int, first: float) -> list[np.ndarray]:
+    found: list[np.ndarray] = []
+    for batch in whole:
+        number = done + len(found)
+        share = first + (1 - first) * number / batches if number < batches else 1.0
+        found += np.array_split(batch, min(len(batch), math.ceil(1 / share - 1e-9)))
+    return found
 
 
 def _by_texts(pool: np.ndarray, max_texts: int) -> list[np.ndarray]:

@@ -1,45 +1,64 @@
-"""Pre-training from text files, as ``headway pretrain`` does it."""
+"""Pre-training from raw text, as ``headway pretrain`` does it."""
 
-import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from headway.architecture import Family, ModelConfig
 from headway.architecture.dropout import with_dropout
-from headway.errors import DataError
+from headway.architecture.family import HeadName
+from headway.checkpoints import load_checkpoint, locate
+from headway.errors import ConfigError, DataError
 from headway.families import family as find_family
 from headway.neural.auto import build_model
 from headway.neural.model import EncoderModel
 from headway.settings.changes import config_changes
 from headway.settings.pretraining import PretrainSettings
-from headway.text import Tokenizer, with_note
-from headway.training.batch import Batch, token_loss
-from headway.training.corpus import Pieces, tokenise_corpus
+from headway.text import Tokenizer, check_tokenizer, with_note
+from headway.training.batch import Batch
+from headway.training.callbacks import Callbacks
+from headway.training.corpus import Corpus, Kept, tokenise_corpus
 from headway.training.loop import Job, TrainOutput, train
-from headway.training.objectives.masked_lm import Masking, masked_batch
-from headway.training.order import shuffled_batches
+from headway.training.masking import Masking, masked_batch
+from headway.training.order import shuffled_batches, with_warm_up
+from headway.training.pieces import Examples
+from headway.training.pretraining_objective import PretrainingObjective, check_head, find_objective
 from headway.training.reporting import Reporter
 from headway.training.step import mixed_precision
+from headway.training.trackers import trackers
 
 HELD_OUT_TOKENS = 100_000
 """Most held-out tokens that one evaluation reads."""
 
+DECISIVE = (
+    "objective", "model", "tokens_per_batch", "batch_warmup_steps", "batch_warmup_share", "mlm_probability", "mask_share",
+    "random_share", "masking", "sentences", "generator_width", "generator_depth", "embedding_sharing", "held_out", "dropout",
+)  # fmt: skip
+"""Settings that decide the weights, beside those of any training."""
 
-def pretrain(settings: PretrainSettings, *, progress: bool = True) -> TrainOutput:
-    """A new encoder learnt from the files, saved with its tokenizer in ``output_dir``; killed and called again, it goes on."""
+
+def pretrain(settings: PretrainSettings, *, documents: Iterable[str] | None = None, progress: bool = True) -> TrainOutput:
+    """An encoder learnt from text, saved with its tokenizer in ``output_dir``; killed and called again, it goes on.
+
+    ``documents`` are texts from Python, beside the settings' files or in their place; whoever resumes gives the same ones again.
+    """
     torch.manual_seed(settings.seed)
-    output = Path(settings.output_dir)
-    tokenizer = Tokenizer.from_pretrained(settings.tokenizer)
-    corpus = tokenise_corpus(settings.files, tokenizer, output / "tokens", progress=progress)
-    pieces = corpus.pieces(max_length=settings.max_length or settings.max_position_embeddings)
-    kept_aside = _held_out(len(corpus.ends), settings)
-    model = new_model(settings, tokenizer)
-    job = _job(settings, tokenizer, model, pieces.of_documents(~kept_aside), pieces.of_documents(kept_aside), corpus.fingerprint)
+    output, objective = Path(settings.output_dir), find_objective(settings.objective)
+    tokenizer = Tokenizer.from_pretrained(settings.tokenizer or settings.model or "")
+    model = objective.complete(make_model(settings, tokenizer, head=objective.head), settings)
+    keep = Kept(sentences=settings.sentences if objective.reads_sentences else None, words=settings.masking != "token")
+    corpus = tokenise_corpus(
+        settings.files, tokenizer, output / "tokens", column=settings.text_column, keep=keep, stream=documents, progress=progress
+    )
+    job = _job(settings, Reading(settings, objective, corpus, tokenizer), model)
     reporter = Reporter(output, progress=progress, doing="Pre-training")
     try:
-        result = train(job, settings, reporter)
+        result = train(job, settings, reporter, Callbacks(trackers(settings)))
     finally:
         reporter.close()
     model.save_pretrained(output)
@@ -47,100 +66,161 @@ def pretrain(settings: PretrainSettings, *, progress: bool = True) -> TrainOutpu
     return result
 
 
-def new_model(settings: PretrainSettings, tokenizer: Tokenizer) -> EncoderModel:
-    """A masked LM of the settings' size with new weights; its saved configuration keeps the family's dropout for fine-tuning."""
+def make_model(settings: PretrainSettings, tokenizer: Tokenizer, *, head: HeadName = "masked-lm") -> EncoderModel:
+    """A model of the settings' size with new weights, or the one to go on from.
+
+    Its saved configuration keeps the family's dropout for fine-tuning.
+    """
+    return new_model(settings, tokenizer, head=head) if settings.model is None else _known_model(settings, tokenizer, head)
+
+
+def new_model(settings: PretrainSettings, tokenizer: Tokenizer, *, head: HeadName = "masked-lm") -> EncoderModel:
+    """A model of the settings' size with new weights; its saved configuration keeps the family's dropout for fine-tuning."""
     family = find_family(settings.family)
-    config = with_note(_config(settings, family, tokenizer), tokenizer)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return build_model(config, with_dropout(family.architecture(config, "masked-lm"), settings.dropout), "masked-lm", {}).to(
-        device
-    )
+    check_head(family, head, settings.objective)
+    return _model(settings, with_note(_config(settings, family, tokenizer), tokenizer), head, {})
+
+
+def _known_model(settings: PretrainSettings, tokenizer: Tokenizer, head: HeadName) -> EncoderModel:
+    assert settings.model is not None
+    found = load_checkpoint(locate(settings.model), head=None)
+    check_head(found.family, head, settings.objective)
+    if found.head != head:
+        found = load_checkpoint(locate(settings.model), head=head)
+    check_tokenizer(tokenizer, found.config, model=settings.model, may_add=True)
+    config = found.config.replace(**config_changes(settings.model_settings))
+    model = _model(settings, config, head, found.weights)
+    model.name_or_path = settings.model
+    longest = found.architecture.encoder.max_tokens
+    if (settings.max_length or longest) > longest:
+        raise ConfigError(
+            f"max_length is {settings.max_length}, but {settings.model} reads texts of at most {longest} tokens. Lower it."
+        )
+    return model
+
+
+def _model(settings: PretrainSettings, config: ModelConfig, head: HeadName, weights: Mapping[str, np.ndarray]) -> EncoderModel:
+    architecture = with_dropout(find_family(config.model_type).architecture(config, head), settings.dropout)
+    return build_model(config, architecture, head, weights).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _config(settings: PretrainSettings, family: Family, tokenizer: Tokenizer) -> ModelConfig:
     ratio = family.defaults["intermediate_size"] / family.defaults["hidden_size"]
     roles = {name: getattr(tokenizer, name) for name in family.defaults if name.endswith("_token_id")}
-    return family.config(**config_changes(settings.model_settings)).replace(
+    sizes = dict(
         vocab_size=len(tokenizer),
         hidden_size=settings.hidden_size,
         num_hidden_layers=settings.num_hidden_layers,
         num_attention_heads=settings.num_attention_heads,
         intermediate_size=settings.intermediate_size or round(ratio * settings.hidden_size),
         max_position_embeddings=settings.max_position_embeddings,
-        **roles,
     )
+    return family.config(**config_changes(settings.model_settings)).replace(**sizes, **roles)
 
 
-def _held_out(documents: int, settings: PretrainSettings) -> np.ndarray:
-    chosen = np.zeros(documents, dtype=bool)
-    count = round(settings.held_out * documents)
-    chosen[np.random.default_rng([settings.seed, 1]).permutation(documents)[:count]] = True
-    return chosen
+@dataclass(frozen=True)
+class Reading:
+    """How batches are made of the corpus. What is masked follows from seed, epoch and batch number alone."""
+
+    settings: PretrainSettings
+    objective: PretrainingObjective
+    corpus: Corpus
+    tokenizer: Tokenizer
+
+    def examples(self, limit: int | None) -> Callable[[bool, int], Examples]:
+        """The texts to learn from, or those held out, in an epoch; ``limit`` is the longest text that the model reads."""
+        settings = self.settings
+        length = settings.max_length or limit or settings.max_position_embeddings
+        held_out = np.zeros(len(self.corpus.ends), dtype=bool)
+        count = round(settings.held_out * len(held_out))
+        held_out[np.random.default_rng([settings.seed, 1]).permutation(len(held_out))[:count]] = True
+
+        @lru_cache(maxsize=2)
+        def made(is_held_out: bool, epoch: int) -> Examples:
+            random = np.random.default_rng([settings.seed, 2 + is_held_out, epoch])
+            return self.objective.examples(self.corpus, held_out if is_held_out else ~held_out, length, random)
+
+        return lambda is_held_out, epoch: made(is_held_out, epoch if self.objective.changes and not is_held_out else 0)
+
+    @property
+    def masking(self) -> Masking:
+        """How tokens are hidden."""
+        settings, objective, tokenizer = self.settings, self.objective, self.tokenizer
+        if tokenizer.mask_token_id is None:
+            raise ConfigError(
+                "The tokenizer has no mask token, so nothing can be hidden. Use one with it, as headway tokenizer makes."
+            )
+        return Masking(
+            probability=settings.mlm_probability,
+            mask_id=tokenizer.mask_token_id,
+            vocab_size=len(tokenizer),
+            special_ids=tuple(sorted(tokenizer.all_special_ids)),
+            masked=objective.masked if settings.mask_share is None else settings.mask_share,
+            replaced=objective.replaced if settings.random_share is None else settings.random_share,
+            unit=settings.masking,
+        )
 
 
-def _job(
-    settings: PretrainSettings, tokenizer: Tokenizer, model: EncoderModel, training: Pieces, held_out: Pieces, fingerprint: str
-) -> Job:
-    if not len(training.starts):
+def _job(settings: PretrainSettings, reading: Reading, model: Any) -> Job:
+    examples = reading.examples(model.architecture.encoder.max_tokens)
+    if not len(examples(False, 0).lengths):
         raise DataError(
             "No document is long enough to learn from: pieces need 8 tokens. Give more text, with paragraphs of whole sentences."
         )
-    masking = Masking(
-        probability=settings.mlm_probability,
-        mask_id=tokenizer.mask_token_id,
-        vocab_size=len(tokenizer),
-        special_ids=tuple(sorted(tokenizer.all_special_ids)),
-    )
-    reader = _Reader(training, masking, tokenizer, settings.seed, model.device)
-    lengths = training.lengths
-    shape = {name: getattr(settings, name) for name in ("tokens_per_batch", "mlm_probability", "held_out", "dropout")}
+    load = _loader(settings, reading, model.device, examples)
+
+    def plain(epoch: int) -> list[np.ndarray]:
+        lengths = examples(False, epoch).lengths
+        return shuffled_batches(lengths, seed=settings.seed, epoch=epoch, max_tokens=settings.tokens_per_batch)
+
+    def order(epoch: int) -> list[np.ndarray]:
+        steps = settings.batch_warmup_steps * settings.gradient_accumulation_steps
+        return with_warm_up(plain, epoch, batches=steps, first=settings.batch_warmup_share)
+
     return Job(
         model=model,
-        loss_sum=token_loss,
-        order=lambda epoch: shuffled_batches(lengths, seed=settings.seed, epoch=epoch, max_tokens=settings.tokens_per_batch),
-        load=reader.load,
-        evaluate=_evaluation(settings, dataclasses.replace(reader, pieces=held_out), model) if len(held_out.starts) else None,
-        identity={"text": fingerprint, **shape},
+        loss_sum=reading.objective.loss_sum,
+        order=order,
+        load=lambda indices, epoch, number: load(False, indices, epoch, number),
+        evaluate=_evaluation(settings, reading.objective, model, load, examples(True, 0)),
+        identity={"text": reading.corpus.fingerprint, **{name: getattr(settings, name) for name in DECISIVE}},
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Reader:
-    """Makes batches of masked pieces. What is masked follows from seed, epoch and batch number alone."""
-
-    pieces: Pieces
-    masking: Masking
-    tokenizer: Tokenizer
-    seed: int
-    device: torch.device
-
-    def load(self, indices: np.ndarray, epoch: int, number: int) -> Batch:
-        first, last = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
-        sequences = [self.pieces.read(int(index), first=first, last=last) for index in indices]
-        return masked_batch(sequences, self.masking, np.random.default_rng([self.seed, epoch, number]), device=self.device)
+Load = Callable[[bool, np.ndarray, int, int], Batch]
 
 
-def _evaluation(settings: PretrainSettings, reader: _Reader, model: EncoderModel) -> "_Evaluation":
-    order = shuffled_batches(reader.pieces.lengths, seed=settings.seed, epoch=0, max_tokens=settings.tokens_per_batch)
-    return _Evaluation(reader, model, order[: max(1, HELD_OUT_TOKENS // settings.tokens_per_batch)], settings.bf16)
+def _loader(
+    settings: PretrainSettings, reading: Reading, device: torch.device, examples: Callable[[bool, int], Examples]
+) -> Load:
+    masking, first, last = reading.masking, reading.tokenizer.cls_token_id, reading.tokenizer.sep_token_id
+
+    def load(is_held_out: bool, indices: np.ndarray, epoch: int, number: int) -> Batch:
+        found = examples(is_held_out, epoch)
+        texts = [found.text(int(index), first=first, last=last) for index in indices]
+        return masked_batch(texts, masking, np.random.default_rng([settings.seed, epoch, number]), device=device)
+
+    return load
 
 
-@dataclasses.dataclass(frozen=True)
-class _Evaluation:
-    """Loss (nats a target) and share of hidden tokens that are found, on the same held-out masks each time."""
+def _evaluation(
+    settings: PretrainSettings, objective: PretrainingObjective, model: Any, load: Load, held_out: Examples
+) -> Callable[[], dict[str, float]] | None:
+    """Loss (nats a target), accuracy and whatever the objective tells, on the same held-out masks each time."""
+    if not len(held_out.lengths):
+        return None
+    order = shuffled_batches(held_out.lengths, seed=settings.seed, epoch=0, max_tokens=settings.tokens_per_batch)
+    order = order[: max(1, HELD_OUT_TOKENS // settings.tokens_per_batch)]
+    precision = mixed_precision(model.device, bf16=settings.bf16)
 
-    reader: _Reader
-    model: EncoderModel
-    order: list[np.ndarray]
-    bf16: bool | None
+    def evaluate() -> dict[str, float]:
+        sums: dict[str, list[float]] = {}
+        with precision(), torch.random.fork_rng():
+            torch.manual_seed(settings.seed)
+            for number, indices in enumerate(order):
+                for name, (total, count) in objective.scores(model, load(True, indices, 0, number)).items():
+                    before = sums.setdefault(name, [0.0, 0.0])
+                    sums[name] = [before[0] + total, before[1] + count]
+        return {f"eval_{name}": total / max(1.0, count) for name, (total, count) in sums.items()}
 
-    def __call__(self) -> dict[str, float]:
-        loss, right, count = 0.0, 0, 0
-        with mixed_precision(self.model.device, bf16=self.bf16)():
-            for number, indices in enumerate(self.order):
-                batch = self.reader.load(indices, 0, number)
-                logits = self.model.predict_tokens(self.model.encode(batch.packed)[batch.places])
-                loss += float(self.model.loss_sum(logits, batch.targets))
-                right += int((logits.argmax(-1) == batch.targets).sum())
-                count += batch.count
-        return {"eval_loss": loss / max(1, count), "eval_accuracy": right / max(1, count)}
+    return evaluate

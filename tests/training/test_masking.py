@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from headway.core.batching import TokenSequence
-from headway.training.objectives.masked_lm import Masking, mask_tokens, masked_batch
+from headway.training.masking import Masking, mask_tokens, masked_batch
+from headway.training.pieces import Text
 
 MASKING = Masking(probability=0.15, mask_id=4, vocab_size=101, special_ids=(0, 1, 2, 3, 4))
 
@@ -34,10 +34,10 @@ def test_at_least_one_token_is_predicted_where_there_is_any():
 
 
 def test_targets_are_the_tokens_that_stood_at_their_places():
-    texts = [TokenSequence([2, *range(10 * n, 10 * n + length), 3]) for n, length in ((1, 3), (2, 9), (4, 5))]
+    texts = [Text(np.array([2, *range(10 * n, 10 * n + length), 3])) for n, length in ((1, 3), (2, 9), (4, 5))]
     batch = masked_batch(texts, MASKING, np.random.default_rng(1), device=torch.device("cpu"))
     shown = batch.packed.ids_T[batch.places]
-    original = torch.tensor([id for index in batch.packed.order_B.tolist() for id in texts[index].ids])
+    original = torch.tensor([id for index in batch.packed.order_B.tolist() for id in texts[index].ids.tolist()])
     assert torch.equal(original[batch.places], batch.targets)
     assert batch.count == len(batch.places) > 0
     assert (shown == 4).any()
@@ -47,7 +47,7 @@ def test_targets_are_the_tokens_that_stood_at_their_places():
 
 
 def test_masks_follow_from_the_generator_alone():
-    texts = [TokenSequence(list(range(5, 60)))]
+    texts = [Text(np.arange(5, 60))]
     made = [masked_batch(texts, MASKING, np.random.default_rng([1, 2, n]), device=torch.device("cpu")) for n in (3, 3, 4)]
     assert torch.equal(made[0].places, made[1].places)
     assert not torch.equal(made[0].places, made[2].places)
