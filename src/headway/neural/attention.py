@@ -59,7 +59,7 @@ class PackedAttention(nn.Module):
     def _plain(self, qkv_T3HK: Tensor, context: Context, dropout: float) -> tuple[Tensor, Weights]:
         window, sight = self.parts.window, context.sights[self.parts.window]
         if context.wants_weights:
-            return _by_group(partial(attend_openly, dropout=dropout), qkv_T3HK, sight)
+            return _by_group(partial(attend_openly, dropout=dropout, gives_scores=context.wants_scores), qkv_T3HK, sight)
         if not sight.biased and has_varlen_kernel(qkv_T3HK, context.packed, window=window, dropout=dropout):
             return attend_varlen(qkv_T3HK, context.packed, window=window), ()
         found = []
@@ -80,7 +80,7 @@ class PackedAttention(nn.Module):
             from headway.neural.disentangled_kernel import attend_in_kernel
 
             return attend_in_kernel(qkv_T3HK, vectors, context.packed.lengths, scale=scale, dropout=dropout), ()
-        product = partial(attend_disentangled, vectors=vectors, scale=scale, dropout=dropout)
+        product = partial(attend_disentangled, vectors=vectors, scale=scale, dropout=dropout, gives_scores=context.wants_scores)
         return _by_group(product, qkv_T3HK, sight)
 
     def _position_vectors(self, parts: Disentangled, context: Context, scale: float) -> PositionVectors:

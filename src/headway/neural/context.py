@@ -36,7 +36,10 @@ class Sight:
 
 @dataclass(frozen=True)
 class Context:
-    """One forward pass. ``sights`` are by window, ``rotary`` by theta; ``wants_weights`` asks layers for attention weights."""
+    """One forward pass. ``sights`` are by window, ``rotary`` by theta.
+
+    ``wants_weights`` asks layers for attention weights, ``wants_scores`` for the scores before the softmax in their place.
+    """
 
     packed: Packed
     groups: tuple[Group, ...]
@@ -44,9 +47,12 @@ class Context:
     rotary: Mapping[float, RotaryTable]
     distances: Distances | None
     wants_weights: bool
+    wants_scores: bool = False
 
 
-def make_context(encoder: Encoder, packed: Packed, table: RelativeTable | None, *, wants_weights: bool = False) -> Context:
+def make_context(
+    encoder: Encoder, packed: Packed, table: RelativeTable | None, *, wants_weights: bool = False, wants_scores: bool = False
+) -> Context:
     """What this encoder's layers need to know of a batch."""
     kinds = {layer.attention for layer in encoder.layers}
     longest = max(packed.extents)
@@ -66,6 +72,7 @@ def make_context(encoder: Encoder, packed: Packed, table: RelativeTable | None, 
         },
         distances=distances(table, longest) if table is not None and disentangled else None,
         wants_weights=wants_weights,
+        wants_scores=wants_scores,
     )
 
 

@@ -37,10 +37,12 @@ def attend_disentangled(
     vectors: PositionVectors,
     scale: float,
     dropout: float,
+    gives_scores: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Each query's mixture of values, and the weights, (texts, heads, queries, keys): by plain products, for any device.
 
-    Queries are scaled beforehand, since in half precision unscaled scores overflow.
+    ``gives_scores``: what the weights are made of in their place. Queries are scaled beforehand, since in half precision unscaled
+    scores overflow.
     """
     q_HNLK, k_HNLK = (q_NHLK * scale).transpose(0, 1), k_NHLK.transpose(0, 1)
     length = q_HNLK.shape[2]
@@ -50,7 +52,7 @@ def attend_disentangled(
     if vectors.queries_HRK is not None:
         found_HNLL = _by_distance(k_HNLK, near(vectors.queries_HRK, vectors.longest, length, (0, length)))
         scores_HNLL = scores_HNLL + found_HNLL.transpose(-1, -2)
-    return mix(masked(scores_HNLL.transpose(0, 1), mask), v_NHLK, dropout=dropout)
+    return mix(masked(scores_HNLL.transpose(0, 1), mask), v_NHLK, dropout=dropout, gives_scores=gives_scores)
 
 
 def near(vectors_HRK: Tensor, longest: int, length: int, queries: tuple[int, int]) -> Tensor:

@@ -105,10 +105,16 @@ class EncoderModel(PretrainedModel):
         """The last layer's tokens, (tokens, hidden), in packed order."""
         return self.run(packed).states_TD
 
-    def run(self, packed: Packed, *, wants_weights: bool = False, wants_hidden: bool = False) -> Encoded:
-        """The encoder over a packed batch, with the states before and after each step and attention weights where wanted."""
+    def run(
+        self, packed: Packed, *, wants_weights: bool = False, wants_scores: bool = False, wants_hidden: bool = False
+    ) -> Encoded:
+        """The encoder over a packed batch, with the states before and after each step and attention weights where wanted.
+
+        With ``wants_scores`` the scores that the weights are made of stand in their place.
+        """
+        wants_weights |= wants_scores
         encoder = self.architecture.encoder
-        context = make_context(encoder, packed, self.relative, wants_weights=wants_weights)
+        context = make_context(encoder, packed, self.relative, wants_weights=wants_weights, wants_scores=wants_scores)
         embedded_TD = states_TD = self.embeddings(packed)
         hidden, weights = [states_TD] if wants_hidden else [], []
         for step, number in enumerate(encoder.steps):

@@ -30,11 +30,11 @@ def attend(q_NHLK: Tensor, k_NHMK: Tensor, v_NHMK: Tensor, mask: Tensor | None, 
 
 
 def attend_openly(
-    q_NHLK: Tensor, k_NHMK: Tensor, v_NHMK: Tensor, mask: Tensor | None, *, dropout: float
+    q_NHLK: Tensor, k_NHMK: Tensor, v_NHMK: Tensor, mask: Tensor | None, *, dropout: float, gives_scores: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """The same by plain products, and the weights (texts, heads, queries, keys) as well."""
+    """The same by plain products, and the weights (texts, heads, queries, keys) as well, or the scores that they are made of."""
     scores_NHLM = torch.matmul(q_NHLK * q_NHLK.shape[-1] ** -0.5, k_NHMK.transpose(-1, -2))
-    return mix(masked(scores_NHLM, mask), v_NHMK, dropout=dropout)
+    return mix(masked(scores_NHLM, mask), v_NHMK, dropout=dropout, gives_scores=gives_scores)
 
 
 def masked(scores: Tensor, mask: Tensor | None) -> Tensor:
@@ -46,10 +46,10 @@ def masked(scores: Tensor, mask: Tensor | None) -> Tensor:
     return scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
 
 
-def mix(scores: Tensor, values: Tensor, *, dropout: float) -> tuple[Tensor, Tensor]:
-    """The values mixed by the scores' softmax after dropout, and these weights."""
+def mix(scores: Tensor, values: Tensor, *, dropout: float, gives_scores: bool = False) -> tuple[Tensor, Tensor]:
+    """The values mixed by the scores' softmax after dropout, and these weights, or the scores themselves."""
     weights = F.dropout(scores.softmax(-1), dropout).to(values.dtype)
-    return torch.matmul(weights, values), weights
+    return torch.matmul(weights, values), scores if gives_scores else weights
 
 
 def has_varlen_kernel(qkv_T3HK: Tensor, packed: Packed, *, window: int | None, dropout: float) -> bool:
