@@ -53,13 +53,17 @@ def prepare(
     *,
     rows: Sequence[Mapping[str, Any]] | None = None,
     valid: Sequence[Mapping[str, Any]] | None = None,
+    labels: Sequence[Mapping[str, Any]] | None = None,
     progress: bool = True,
 ) -> FineTuning:
-    """A new model for the data, and a trainer for it. Rows that are given stand in place of those of the files."""
+    """A new model for the data, and a trainer for it. Rows that are given stand in place of those of the files.
+
+    ``labels`` are the rows that tell the labels, where those that are learnt may lack some.
+    """
     torch.manual_seed(settings.seed)  # the new head's weights are part of what the seed decides
-    task, learnt = find_task(settings.task), _rows(settings.train) if rows is None else rows
-    held_out = _rows(settings.valid) if valid is None and settings.valid is not None else valid
-    changes = _label_changes(settings, task, learnt) | _changes(settings)
+    task, learnt = find_task(settings.task), read_all(settings.train) if rows is None else rows
+    held_out = read_all(settings.valid) if valid is None and settings.valid is not None else valid
+    changes = label_changes(settings, task, labels or learnt) | _changes(settings)
     model = load_model(settings.model, head=task.head, config=None, keywords=changes)
     trainer = Trainer(
         model, settings, train_dataset=learnt, eval_dataset=held_out, task=settings.task, progress=progress,
@@ -100,7 +104,7 @@ def label_cells(task: Task, rows: Sequence[Mapping[str, Any]], names: Mapping[in
         yield [names.get(one, one) if isinstance(one, int) else one for one in several if isinstance(one, str | int)]
 
 
-def _label_changes(settings: TrainSettings, task: Task, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def label_changes(settings: TrainSettings, task: Task, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What the references of the data say of the model's configuration: its labels, and what kind they are."""
     training = task.trainable()
     _, columns = find_columns(task, evaluation_of(task), rows[0], {})
@@ -114,7 +118,8 @@ def _label_changes(settings: TrainSettings, task: Task, rows: Sequence[Mapping[s
     return changes
 
 
-def _rows(path: str) -> list[dict[str, Any]]:
+def read_all(path: str) -> list[dict[str, Any]]:
+    """The rows of a file; a file without any is a ``DataError``."""
     rows = list(read_rows(path))
     if not rows:
         raise DataError(

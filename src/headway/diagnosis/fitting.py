@@ -1,0 +1,71 @@
+"""Whether a run learnt too long or too briefly, from the losses and scores in its log."""
+
+from collections.abc import Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+from headway.diagnosis.findings import Finding
+
+CHECK = "fit"
+RISE = 1.1
+"""How much the held-out loss is above its best where it counts as risen."""
+FALL = 0.95
+"""The share of the training loss before that the last quarter falls below where a run was still learning."""
+
+
+def check_fit(history: Sequence[Mapping[str, Any]], *, length: float, setting: str) -> Finding:
+    """Over- or underfit, from training and held-out losses over steps. ``setting`` is what says how long the run was."""
+    losses = [entry["loss"] for entry in history if "loss" in entry]
+    held_out = [(entry["step"], entry["eval_loss"]) for entry in history if "eval_loss" in entry]
+    if len(held_out) < 2 or len(losses) < 4:
+        return Finding(
+            check=CHECK,
+            level="unknown",
+            said=f"the log has {len(held_out)} evaluations and {len(losses)} training losses, too few to compare",
+            do="train with valid=FILE, eval_strategy=steps, and logging_steps at a twentieth of all steps",
+        )
+    best_step, best = min(held_out, key=lambda point: point[1])
+    last_step, last = held_out[-1]
+    evidence = (
+        f"training loss {losses[0]:.4f} at the beginning, {losses[-1]:.4f} at the end",
+        f"held-out loss {best:.4f} at best (step {best_step:,}), {last:.4f} at the end (step {last_step:,})",
+        *_score_lines(history),
+    )
+    if last > RISE * best and best_step < last_step and losses[-1] < losses[0]:
+        fewer = _shorter(length * best_step / last_step, setting)
+        return _overfit(evidence, fewer, ratio=last / best)
+    quarter = max(1, len(losses) // 4)
+    now, before = mean(losses[-quarter:]), mean(losses[-2 * quarter : -quarter])
+    if now < FALL * before and best_step == last_step and last < FALL * held_out[-2][1]:
+        return Finding(
+            check=CHECK,
+            level="hint",
+            said="training ended while both losses still fell: the model could learn more from this data",
+            evidence=(*evidence, f"in the last quarter the training loss fell by {1 - now / before:.0%}"),
+            sure="medium",
+            do=f"{setting}={2 * length:g}",
+        )
+    return Finding(check=CHECK, level="fine", said="neither over- nor underfit", evidence=evidence)
+
+
+def _shorter(length: float, setting: str) -> str:
+    return f"{setting}={max(1, round(length))}" if setting == "max_steps" else f"{setting}={max(0.1, round(length, 1)):g}"
+
+
+def _overfit(evidence: tuple[str, ...], fewer: str, *, ratio: float) -> Finding:
+    return Finding(
+        check=CHECK,
+        level="problem",
+        said="the model learnt its training rows by heart: the held-out loss rose while the training loss went on falling",
+        evidence=evidence,
+        sure="high" if ratio > RISE**2 else "medium",
+        do=f"{fewer}, or load_best_model_at_end=true with save_strategy=best; then dropout=0.2 or more rows",
+    )
+
+
+def _score_lines(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = dict.fromkeys(name for entry in history for name in entry if name.startswith("eval_") and name != "eval_loss")
+    for name in list(names)[:1]:
+        values = [entry[name] for entry in history if name in entry]
+        return [f"{name.removeprefix('eval_')} {max(values):.4f} at best, {values[-1]:.4f} at the end"]
+    return []
