@@ -48,6 +48,11 @@ def test_learning_by_heart_shows_in_the_held_out_loss():
     assert "held-out loss 0.4000 at best (step 40), 0.7000 at the end (step 80)" in found.evidence
 
 
+def test_a_score_that_never_rises_above_nothing_is_a_problem():
+    found = fit([entry | ({"eval_accuracy": 0.0} if "eval_accuracy" in entry else {}) for entry in HEALTHY])
+    assert (found.level, found.said) == ("problem", "no evaluation got anything right: accuracy never rose above 0")
+
+
 def test_a_run_that_ended_too_early_is_told_to_go_on():
     found = fit(log([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2], [0.8, 0.6, 0.4, 0.2]))
     assert (found.level, found.do) == ("hint", "num_train_epochs=6")
@@ -164,6 +169,11 @@ def test_a_rare_class_that_is_learnt_is_a_hint_and_equal_ones_are_fine():
     assert classes((900, 850, 700), (0.9, 0.9, 0.5)).level == "fine"
 
 
+def test_words_outside_of_entities_are_common_by_nature():
+    found = check_classes({"O": 900, "B-PER": 90, "B-LOC": 70}, np.ones(2), np.array([0, 1]), names=["O", "B-PER", "B-LOC"])
+    assert found.level == "fine"
+
+
 def test_a_common_class_that_is_never_recognised_is_a_problem():
     found = classes((900, 850, 700), (0.9, 0.0, 0.9))
     assert (found.level, found.said) == ("problem", "the model never recognises b, though it is not rare")
@@ -234,6 +244,12 @@ def test_runs_that_are_too_short_to_come_near_the_run_say_nothing():
     assert found.level == "unknown"
     assert "the short runs reach 0.5000 accuracy and the run itself 0.9000" in found.said
     assert growth([0.5, 0.6]).level == "unknown"
+
+
+def test_scores_that_do_not_rise_with_the_data_say_nothing():
+    found = growth([0.45, 0.4, 0.5, 0.43], spread=0.05)
+    assert found.level == "unknown"
+    assert "do not rise with the data at all" in found.said
 
 
 def test_a_diagnosis_is_told_in_text_and_as_a_page_the_gravest_first():

@@ -9,6 +9,8 @@ from headway.diagnosis.findings import Finding
 CHECK = "class balance"
 UNEQUAL = 5.0
 """How many times the rarest the commonest class is where classes count as unequal."""
+OUTSIDE = "O"
+"""The label of words outside of entities, which is common by nature."""
 ENOUGH = 10
 """Held-out rows of a class from which on it means something that none is recognised."""
 WORSE = 0.15
@@ -30,7 +32,9 @@ def check_classes(counts: Mapping[str, int], right_N: np.ndarray, labels_N: np.n
             check=CHECK, level="problem", said=f"no training row has the label {', '.join(missing)}", evidence=evidence,
             do="add rows with these labels, or take them out of the model with label_names",
         )  # fmt: skip
-    rarest, ratio = min(counted, key=lambda name: counted[name]), max(counted.values()) / min(counted.values())
+    compared = {name: count for name, count in counted.items() if name != OUTSIDE} or counted
+    rarest = min(compared, key=lambda name: compared[name])
+    ratio = max(compared.values()) / compared[rarest]
     never = [name for place, name in enumerate(names) if recall.get(name) == 0 and (labels_N == place).sum() >= ENOUGH]
     if never and ratio < UNEQUAL:
         return Finding(
@@ -50,5 +54,5 @@ def check_classes(counts: Mapping[str, int], right_N: np.ndarray, labels_N: np.n
         said=f"{rarest!r} is {ratio:.0f} times as rare as the commonest label, {effect}",
         evidence=evidence,
         sure="high" if hurts and (labels_N == list(names).index(rarest)).sum() >= 20 else "medium",
-        do="class_weights=balanced metric_for_best_model=macro_f1",
+        do="class_weights=balanced, and compare models by a mean over classes such as macro_f1",
     )

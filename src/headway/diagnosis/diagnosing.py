@@ -19,6 +19,7 @@ from headway.diagnosis.doubles import check_conflicts, check_leaks
 from headway.diagnosis.findings import Diagnosis, Finding, gravest_first
 from headway.diagnosis.fitting import check_fit
 from headway.diagnosis.growth import check_growth
+from headway.diagnosis.noise import CHECK as LABELS
 from headway.diagnosis.noise import check_labels
 from headway.diagnosis.rates import check_range, check_rate
 from headway.diagnosis.rows import Sheet
@@ -133,6 +134,8 @@ def of_the_model(case: Case) -> Iterator[Finding]:
     names = [config.id2label[place] for place in sorted(config.id2label)]
     if is_class:
         yield check_classes(_counts(ready), right, labels, names=names)
+    else:
+        yield Finding(check=LABELS, level="unknown", said="they are judged where each row or word has one, which is not so here")
     tokenizer = ready.trainer.processing_class
     assert tokenizer is not None
     facts = ModelFacts(tokenizer=tokenizer, config=config)
@@ -148,7 +151,9 @@ def of_the_model(case: Case) -> Iterator[Finding]:
 
 def of_short_runs(case: Case) -> Iterator[Finding]:
     """What short trainings show: rates, labels of the training data, and what more data would bring."""
-    key = key_of(case.settings, case.train.name, len(case.train.rows), case.limit, case.folds, case.seed, case.steps)
+    held_out = [] if case.valid is None else [*case.valid.texts(), *case.valid.labels()]
+    data = [*case.train.texts(), *case.train.labels(), *held_out]
+    key = key_of(case.settings, data, case.limit, case.folds, case.seed, case.steps)
     kept, lab = Kept(case.run / FOLDER / FIGURES, key), case.laboratory
     is_class = has_classes(lab.ready(case.train.rows))
     chosen = np.random.default_rng([case.seed, 1]).permutation(len(case.train.rows))[: case.limit]

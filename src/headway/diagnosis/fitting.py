@@ -31,6 +31,10 @@ def check_fit(history: Sequence[Mapping[str, Any]], *, length: float, setting: s
         f"held-out loss {best:.4f} at best (step {best_step:,}), {last:.4f} at the end (step {last_step:,})",
         *_score_lines(history),
     )
+    if (nothing := _nothing_right(history)) is not None:
+        do = f"{setting}={2 * length:g}, and see the learning rate; then look at labels and columns"
+        said = f"no evaluation got anything right: {nothing} never rose above 0"
+        return Finding(check=CHECK, level="problem", said=said, evidence=evidence, do=do)
     if last > RISE * best and best_step < last_step and losses[-1] < losses[0]:
         fewer = _shorter(length * best_step / last_step, setting)
         return _overfit(evidence, fewer, ratio=last / best)
@@ -63,9 +67,17 @@ def _overfit(evidence: tuple[str, ...], fewer: str, *, ratio: float) -> Finding:
     )
 
 
+def _scores(history: Sequence[Mapping[str, Any]]) -> tuple[str, list[float]] | None:
+    """The first measure that is no loss, with its values."""
+    name = next((name for entry in history for name in entry if name.startswith("eval_") and name != "eval_loss"), None)
+    return None if name is None else (name.removeprefix("eval_"), [entry[name] for entry in history if name in entry])
+
+
 def _score_lines(history: Sequence[Mapping[str, Any]]) -> list[str]:
-    names = dict.fromkeys(name for entry in history for name in entry if name.startswith("eval_") and name != "eval_loss")
-    for name in list(names)[:1]:
-        values = [entry[name] for entry in history if name in entry]
-        return [f"{name.removeprefix('eval_')} {max(values):.4f} at best, {values[-1]:.4f} at the end"]
-    return []
+    found = _scores(history)
+    return [] if found is None else [f"{found[0]} {max(found[1]):.4f} at best, {found[1][-1]:.4f} at the end"]
+
+
+def _nothing_right(history: Sequence[Mapping[str, Any]]) -> str | None:
+    found = _scores(history)
+    return found[0] if found is not None and max(found[1]) <= 0 else None

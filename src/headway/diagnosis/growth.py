@@ -29,6 +29,14 @@ def check_growth(points: Sequence[tuple[int, float]], *, metric: str, spread: fl
             evidence=evidence,
             do="allow more minutes, or steps",
         )
+    if scores[-1] - scores[0] <= spread and not 0.9 <= scores[-1] <= 1:
+        return Finding(
+            check=CHECK,
+            level="unknown",
+            said="scores do not rise with the data at all: the short runs learnt too little, or there is nothing to learn",
+            evidence=evidence,
+            do="allow more minutes, or steps; see the learning rate and the labels",
+        )
     shrinks = min(1.0, max(0.0, gains[-1] / gains[-2])) if gains[-2] > 0 else 1.0
     room = 1 - scores[-1] if 0 <= scores[-1] <= 1 else float("inf")
     expected = min(room, max(0.0, gains[-1]) * shrinks)

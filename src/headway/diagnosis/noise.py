@@ -60,7 +60,7 @@ def check_labels(
     if right < commonest + 0.05:
         return Finding(
             check=CHECK, level="unknown", said="the model that looked at the labels is hardly better than guessing",
-            evidence=evidence, do="allow more minutes, or steps",
+            evidence=evidence, do="see the other findings first; short trainings learn more in more minutes",
         )  # fmt: skip
     level: Level = "problem" if share >= MANY else "hint" if share >= SOME else "fine"
     return Finding(

@@ -52,14 +52,5 @@ class Sheet:
         return Sheet(self.task, [self.rows[int(place)] for place in places], self.name)
 
 
-def owners(labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """For each target its row and its place among the row's: of rows with one target each, or of (rows, words) with -100."""
-    array = np.asarray(labels)
-    if array.ndim == 1:
-        return np.arange(len(array)), np.zeros(len(array), dtype=int)
-    rows = np.nonzero(array >= 0)[0]
-    return rows, np.concatenate([np.arange(int((one >= 0).sum())) for one in array])
-
-
 def _text(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
