@@ -52,27 +52,28 @@ def glue_set(name: str) -> GlueSet:
     return GLUE[found]
 
 
-def find_rows(name: str, place: Any) -> Any:
+def find_rows(name: str, place: Any, *, split: str | None = None) -> Any:
     """The file of a set's validation rows in a folder, or the rows themselves through ``datasets`` where no folder is named.
 
-    The folder is GLUE's own, one that holds it, or the set's. A file, or rows in memory, stay what they are.
+    The folder is GLUE's own, one that holds it, or the set's. A file, or rows in memory, stay what they are. ``split`` asks for
+    other rows, such as ``"train"``.
     """
     found = glue_set(name)
-    folder = found.folder
+    folder, split = found.folder, split or found.split
     if place is not None and not isinstance(place, str | Path):
         return place
     if place is None:
-        return _from_hub(name, folder, found.split)
+        return _from_hub(name, folder, split)
     path = Path(place)
     if path.is_file():
         return path
     candidates = [path / "glue" / folder, path / folder, path]
     for candidate in candidates:
-        if file := _file(candidate, found.split):
+        if file := _file(candidate, split):
             return file
     raise DataError(
-        f"{path} holds no validation rows of GLUE's {name}: none of {', '.join(map(str, candidates))} has a file "
-        f"{found.split}.jsonl, .parquet, .csv or .tsv. Name the folder that does, or the file."
+        f"{path} holds no {split.partition('_')[0]} rows of GLUE's {name}: none of {', '.join(map(str, candidates))} has a file "
+        f"{split}.jsonl, .parquet, .csv or .tsv. Name the folder that does, or the file."
     )
 
 

@@ -1,0 +1,206 @@
+"""``distill``: a smaller model from a larger one, in the stages that its recipe has, and a table of what became of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from headway.architecture.family import HeadName
+from headway.checkpoints import load_config
+from headway.compress import table
+from headway.compress.answers import Answers, answer, kept_answers, teacher_identity
+from headway.compress.embedding import distill_vectors
+from headway.compress.jobs import matching_job, prediction_job
+from headway.compress.language import TripleLoss
+from headway.compress.matching import matching
+from headway.compress.prediction import Prediction, check_labels, soft_of
+from headway.compress.rows import examples_of, measurable_of, rows_of
+from headway.compress.stages import cache_of, compared, identity_of, run, save, set_dropout
+from headway.compress.students import Pair, make_pair
+from headway.compress.table import Comparison
+from headway.compress.texts import TextReader, held_out_scores, read_text, text_job
+from headway.compress.widths import add_maps, take_maps
+from headway.errors import ConfigError
+from headway.neural.model import EncoderModel
+from headway.settings.distillation import MATCHING, DistillSettings
+from headway.tasks import Example, ModelFacts, Task, task_of
+from headway.tasks import task as find_task
+from headway.text import Tokenizer, check_tokenizer
+from headway.training.batch import LossSum
+from headway.training.callbacks import TrainerCallback
+from headway.training.labelled import Measurable
+from headway.training.loop import TrainOutput
+from headway.training.measuring import measure
+from headway.training.objectives.heads import objective_of
+from headway.training.rows import fingerprint
+from headway.training.step import mixed_precision
+
+MATCHED = "matching"
+"""The folder of the first of two stages, inside the run's."""
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """A finished distillation: how training went, and teacher and student side by side."""
+
+    output: TrainOutput
+    comparison: Comparison
+
+
+def distill(settings: DistillSettings, *, progress: bool = True) -> Distilled:
+    """The student, saved in ``output_dir`` with its tokenizer and the table; killed and called again, it goes on."""
+    torch.manual_seed(settings.seed)
+    if settings.recipe == "embeddings":
+        output, comparison = distill_vectors(settings, progress=progress)
+    elif settings.is_general:
+        output, comparison = _general(settings, progress=progress)
+    else:
+        output, comparison = _specific(settings, progress=progress)
+    table.write(Path(settings.output_dir), comparison)
+    return Distilled(output, comparison)
+
+
+def prepare(settings: DistillSettings, head: HeadName) -> tuple[Pair, Tokenizer]:
+    """Teacher and student, and the tokenizer that both read with."""
+    pair = make_pair(settings, head)
+    tokenizer = Tokenizer.from_pretrained(settings.teacher)
+    if settings.student is not None and not settings.student.endswith(".json"):
+        own = Tokenizer.from_pretrained(settings.student)
+        if own.fingerprint != tokenizer.fingerprint:
+            raise ConfigError(
+                f"The student {settings.student} has another tokenizer than the teacher, so their tokens cannot be compared. "
+                "Take a student with the teacher's tokenizer, or the recipe embeddings, which compares whole texts."
+            )
+    check_tokenizer(tokenizer, pair.student.config)
+    return pair, tokenizer
+
+
+def _general(settings: DistillSettings, *, progress: bool) -> tuple[TrainOutput, Comparison]:
+    """From plain text: what the teacher knows of language."""
+    is_masked = settings.recipe == "distilbert"
+    pair, tokenizer = prepare(settings, "masked-lm" if is_masked else "base")
+    teacher, student = pair.teacher, pair.student
+    reader, held_out, text = read_text(settings, tokenizer, student, progress=progress)
+    loss = TripleLoss(settings, teacher) if is_masked else matching(settings, teacher, student)
+    set_dropout(student, settings.dropout)
+    keepers = _maps(settings, pair)
+    job = text_job(reader, held_out, loss, {"text": text, **identity_of(settings, pair.folder)})
+    output = run(settings, job, keepers, progress=progress)
+    take_maps(student)
+    scores = _accuracies(held_out, (teacher, student), lambda model, batch: torch.zeros(())) if is_masked else [None, None]
+    save(student, tokenizer, settings.output_dir)
+    texts = reader.strings(table.ITEMS)
+    return output, compared(settings, pair, scores, "masked tokens found" if is_masked else None, ("feature-extraction", texts))
+
+
+def _specific(settings: DistillSettings, *, progress: bool) -> tuple[TrainOutput, Comparison]:
+    """From rows of a task: how the teacher does it."""
+    task = _task(settings)
+    pair, tokenizer = prepare(settings, task.head)
+    teacher, student = pair.teacher, pair.student
+    facts = ModelFacts(tokenizer=tokenizer, config=teacher.config, folder=pair.folder)
+    assert settings.train is not None
+    rows = rows_of(settings.train)
+    examples = examples_of(rows, task, facts, name=settings.train, max_length=settings.max_length)
+    check_labels(settings, examples)
+    valid = None if settings.valid is None else _valid(settings, task, facts)
+    answers = cached_answers(settings, pair, examples, progress=progress)
+    set_dropout(student, settings.dropout)
+    if settings.recipe in MATCHING:
+        _match(settings, pair, examples, progress=progress)
+    keepers = _maps(settings, pair) if settings.weights[2] else []
+    evaluate = None if valid is None else (lambda: _scores(settings, student, valid))
+    loss = Prediction(settings, teacher, soft_of(student))
+    job = prediction_job(
+        settings, student, examples, answers, loss_sum=loss, evaluate=evaluate, identity=identity_of(settings, pair.folder)
+    )
+    output = run(settings, job, keepers, progress=progress)
+    take_maps(student)
+    save(student, tokenizer, settings.output_dir)
+    found = [None, None] if valid is None else [_headline(settings, one, valid) for one in (teacher, student)]
+    name = None if found[1] is None else found[1][0]
+    items = _items(task, facts, rows)
+    return output, compared(settings, pair, [one and one[1] for one in found], name, (task.name, items))
+
+
+def cached_answers(settings: DistillSettings, pair: Pair, examples: Sequence[Example], *, progress: bool) -> Answers:
+    """The teacher's answers to the examples, from the cache where they are."""
+    precision = mixed_precision(pair.teacher.device, bf16=False)
+    sequences = [sequence for example in examples for sequence in example.sequences]
+
+    def make() -> Any:
+        with tqdm(total=len(sequences), desc="Asking the teacher", unit=" texts", disable=not progress) as bar:
+            return answer(pair.teacher, sequences, precision, bar.update)
+
+    identity = [teacher_identity(pair.folder), pair.teacher.head_name, fingerprint(examples)]
+    return kept_answers(cache_of(settings), identity=identity, make=make)
+
+
+def _match(settings: DistillSettings, pair: Pair, examples: Sequence[Example], *, progress: bool) -> None:
+    """The first stage on rows of a task, in a folder of its own; one that has ended is not done again."""
+    first = replace(
+        settings,
+        output_dir=str(Path(settings.output_dir) / MATCHED),
+        num_train_epochs=settings.matching_epochs,
+        learning_rate=settings.matching_learning_rate,
+        max_steps=-1 if settings.max_steps < 1 else settings.max_steps,
+        eval_strategy="no",
+        load_best_model_at_end=False,
+    )
+    loss = matching(settings, pair.teacher, pair.student)
+    job = matching_job(first, pair.student, examples, loss, identity_of(settings, pair.folder))
+    run(first, job, _maps(settings, pair, stage=MATCHED), progress=progress, doing="Matching")
+    take_maps(pair.student)
+
+
+def _maps(settings: DistillSettings, pair: Pair, *, stage: str = "") -> list[TrainerCallback]:
+    """The learnt maps that this stage needs where widths differ."""
+    matches_states = settings.recipe == "tinybert" and (stage == MATCHED or settings.is_general)
+    names = ("states",) if matches_states else ("last",) if settings.recipe not in MATCHING and settings.weights[2] else ()
+    return add_maps(pair.student, names, width=pair.teacher.architecture.encoder.hidden_size) if names else []
+
+
+def _task(settings: DistillSettings) -> Task:
+    """The task of the rows: as named, or what the teacher was saved for."""
+    name = settings.task or task_of(load_config(settings.teacher))
+    task = find_task(name)
+    task.trainable()
+    return task
+
+
+def _valid(settings: DistillSettings, task: Task, facts: ModelFacts) -> Measurable:
+    assert settings.valid is not None
+    return measurable_of(rows_of(settings.valid), task, facts, name=settings.valid, max_length=settings.max_length)
+
+
+def _scores(settings: DistillSettings, model: EncoderModel, valid: Measurable) -> dict[str, float]:
+    precision = mixed_precision(model.device, bf16=settings.bf16)
+    found = measure(model, valid, objective_of(model.head_name), precision=precision, keep_logits=False)
+    scores: Mapping[str, float] = {"loss": found.loss or 0.0, **(found.scores or {})}
+    return {f"eval_{name}": value for name, value in scores.items()}
+
+
+def _headline(settings: DistillSettings, model: EncoderModel, valid: Measurable) -> tuple[str, float]:
+    """The most telling measure, and its value."""
+    found = measure(
+        model, valid, objective_of(model.head_name), precision=mixed_precision(model.device, bf16=False), keep_logits=False
+    )
+    name, value = next(iter((found.scores or {"loss": found.loss or 0.0}).items()))
+    return name, float(value)
+
+
+def _accuracies(held_out: TextReader, models: Sequence[EncoderModel], loss: LossSum) -> list[float | None]:
+    """The share of masked tokens that each model finds in the text kept aside."""
+    if not len(held_out.pieces.starts):
+        return [None] * len(models)
+    with torch.no_grad():
+        return [held_out_scores(held_out, model.eval(), loss)["eval_accuracy"] for model in models]
+
+
+def _items(task: Task, facts: ModelFacts, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Inputs of the task from the first rows."""
+    columns = task.table.find(rows[0])
+    return [task.table.item({role: row.get(name) for role, name in columns.items()}) for row in rows[: table.ITEMS]]

@@ -1,0 +1,118 @@
+"""The recipe for sentence vectors, from texts to a folder that sentence-transformers loads too."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from headway.compress import table
+from headway.compress.answers import Answers, kept_answers, teacher_identity
+from headway.compress.jobs import vector_job
+from headway.compress.rows import rows_of, texts_of
+from headway.compress.stages import cache_of, compared, identity_of, run, save, set_dropout
+from headway.compress.students import make_pair
+from headway.compress.table import Comparison
+from headway.compress.vectors import (
+    MAP,
+    VectorLoss,
+    embedder,
+    ends_in_unit_length,
+    pooling_of,
+    teacher_vectors,
+    vector_lesson,
+    write_side_files,
+)
+from headway.compress.widths import add_maps, take_maps
+from headway.core.batching import TokenSequence, plan_batches
+from headway.evaluation import evaluate as evaluate_folder
+from headway.neural.model import EncoderModel
+from headway.settings.distillation import DistillSettings
+from headway.tasks.sentence_transformer import read_side_files
+from headway.text import Tokenizer, check_tokenizer
+from headway.training.loop import TrainOutput
+
+HELD_OUT = 500
+"""Most texts that are kept aside to see how near the student comes."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Texts kept aside: the mean cosine of the student's vectors with the teacher's."""
+
+    sequences: Sequence[TokenSequence]
+    answers: Answers
+    loss: VectorLoss
+    first: int
+
+    def cosine(self, model: EncoderModel) -> float:
+        """Between -1 and 1."""
+        found: list[float] = []
+        for indices in plan_batches([len(sequence) for sequence in self.sequences], max_tokens=8192):
+            numbers = [self.first + index for index in indices]
+            batch = vector_lesson([self.sequences[index] for index in indices], numbers, self.answers, model.device)
+            with torch.inference_mode():
+                ours = self.loss.vectors(model, batch.packed)
+            found += torch.nn.functional.cosine_similarity(ours, batch.taught_BV, dim=-1).tolist()
+        return float(np.mean(found))
+
+
+def distill_vectors(settings: DistillSettings, *, progress: bool) -> tuple[TrainOutput, Comparison]:
+    """The student trained and saved, and how near it came."""
+    pair = make_pair(settings, "base")
+    student = pair.student
+    place = Path(settings.student) if settings.student and not settings.student.endswith(".json") else pair.folder
+    tokenizer = Tokenizer.from_pretrained(place)
+    check_tokenizer(tokenizer, student.config)
+    reads = embedder(place, tokenizer, student, max_length=settings.max_length)
+    theirs = read_side_files(pair.folder)
+    texts = texts_of(settings.files, settings.train, progress=progress)
+    identity = [teacher_identity(pair.folder), "vectors", str(settings.max_length), *texts]
+    answers = kept_answers(
+        cache_of(settings), identity=identity, make=lambda: teacher_vectors(pair.folder, texts, max_length=settings.max_length)
+    )
+    sequences = [encoded.sequences[0] for encoded in reads.encode(texts)]
+    loss = VectorLoss(settings, pooling_of(reads.side, place), ends_in_unit_length(theirs))
+    aside = min(HELD_OUT, len(texts) // 20)
+    kept = len(texts) - aside
+    held_out = HeldOut(sequences[kept:], answers, loss, kept)
+    set_dropout(student, settings.dropout)
+    keepers = add_maps(student, (MAP,), width=answers.values.shape[1])
+    job = vector_job(
+        settings,
+        student,
+        sequences[:kept],
+        answers,
+        loss_sum=loss,
+        evaluate=(lambda: {"eval_cosine": held_out.cosine(student)}) if aside else None,
+        identity={**identity_of(settings, pair.folder), "texts": teacher_texts(texts)},
+    )
+    output = run(settings, job, keepers, progress=progress)
+    nearness = held_out.cosine(student.eval()) if aside else None
+    learnt = take_maps(student).get(MAP)
+    save(student, tokenizer, settings.output_dir)
+    width = student.architecture.encoder.hidden_size
+    folder = Path(settings.output_dir)
+    write_side_files(folder, reads.side, pooling=loss.pooling, learnt=learnt, normalises=loss.normalises, width=width)
+    scores, measured = _scores(settings, pair.folder, nearness)
+    return output, compared(settings, pair, scores, measured, ("sentence-embeddings", texts[: table.ITEMS]))
+
+
+def teacher_texts(texts: Sequence[str]) -> str:
+    """A hash of the texts."""
+    return hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _scores(settings: DistillSettings, teacher: Path, nearness: float | None) -> tuple[list[float | None], str | None]:
+    """Correlation on pairs whose similarity is known, or else how near the student's vectors are to the teacher's."""
+    if settings.valid is None:
+        return [None if nearness is None else 1.0, nearness], None if nearness is None else "cosine with the teacher"
+    found: list[Any] = [
+        evaluate_folder(str(folder), rows_of(settings.valid), task="sentence-similarity", resamples=0, precision="fp32").scores
+        for folder in (teacher, Path(settings.output_dir))
+    ]
+    name = "spearman" if "spearman" in found[0] else next(iter(found[0]))
+    return [float(scores[name]) for scores in found], name

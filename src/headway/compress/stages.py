@@ -1,0 +1,94 @@
+"""What the stages of every recipe share: the loop, the cache, what is saved, and the table at the end."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from headway.architecture.dropout import with_dropout
+from headway.compress import table
+from headway.compress.answers import teacher_identity
+from headway.compress.students import Pair, parameters
+from headway.compress.table import Comparison, Worth
+from headway.neural.attention import PackedAttention
+from headway.neural.model import EncoderModel
+from headway.settings.distillation import DistillSettings
+from headway.text import Tokenizer, with_note
+from headway.training.callbacks import Callbacks, TrainerCallback
+from headway.training.loop import Job, TrainOutput, train
+from headway.training.reporting import Reporter
+from headway.training.trackers import trackers
+
+
+def run(
+    settings: DistillSettings, job: Job, callbacks: Sequence[TrainerCallback], *, progress: bool, doing: str = "Distilling"
+) -> TrainOutput:
+    """One stage, through the loop that all training goes through."""
+    reporter = Reporter(settings.output_dir, progress=progress, doing=doing)
+    try:
+        return train(job, settings, reporter, Callbacks([*trackers(settings), *callbacks]))
+    finally:
+        reporter.close()
+
+
+def save(student: EncoderModel, tokenizer: Tokenizer, folder: str | Path) -> None:
+    """Write the student and its tokenizer to a folder that ``pipeline`` and transformers load."""
+    student.config = with_note(student.config, tokenizer)
+    student.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def identity_of(settings: DistillSettings, folder: Path) -> dict[str, Any]:
+    """What a checkpoint of this distillation has to agree on."""
+    return {"teacher": teacher_identity(folder), **settings.decisive()}
+
+
+def cache_of(settings: DistillSettings) -> Path:
+    """Where the teacher's answers are kept."""
+    return Path(settings.teacher_cache or Path(settings.output_dir) / "teacher")
+
+
+def set_dropout(student: EncoderModel, rate: float | None) -> None:
+    """Another dropout everywhere while the student learns; its configuration keeps its own."""
+    if rate is None:
+        return
+    student.architecture = with_dropout(student.architecture, rate)
+    for module in student.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = rate
+    for layer, parts in zip(student.layers, student.architecture.encoder.layers, strict=True):
+        attention = layer.get_submodule("attention")
+        assert isinstance(attention, PackedAttention)
+        attention.parts = parts.attention
+
+
+def compared(
+    settings: DistillSettings,
+    pair: Pair,
+    scores: Sequence[float | None],
+    measured: str | None,
+    work: tuple[str, Sequence[Any]],
+) -> Comparison:
+    """Teacher and student side by side, timed in turns on the same inputs; ``work`` is the task and these."""
+    folders = [pair.folder, Path(settings.output_dir)]
+    task, items = work
+    times: Sequence[float | None] = [None, None]
+    if settings.measure_speed and items:
+        times = table.speeds(folders, items[: table.ITEMS], task=task)
+    models = (pair.teacher, pair.student)
+    names = (settings.teacher, settings.output_dir)
+    sides = [
+        Worth(
+            name=Path(name).name,
+            parameters=parameters(model),
+            megabytes=table.megabytes(folder),
+            texts_per_second=seconds,
+            score=score,
+        )
+        for name, model, folder, seconds, score in zip(names, models, folders, times, scores, strict=True)
+    ]
+    facts = {"kept_layers": list(pair.kept), "seed": settings.seed, "data": list(settings.files) or settings.train}
+    return Comparison(
+        teacher=sides[0], student=sides[1], measure=measured, facts={**settings.decisive(), **facts, "valid": settings.valid}
+    )

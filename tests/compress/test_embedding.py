@@ -1,0 +1,78 @@
+"""Sentence vectors: a student drawn to its teacher's, in a folder that sentence-transformers loads."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headway import pipeline
+from headway.compress import DistillSettings, distill
+from headway.errors import TaskError
+
+USUAL = {"recipe": "embeddings", "measure_speed": False, "bf16": False, "logging_steps": 10, "per_device_train_batch_size": 7}
+SENTENCES = [f"{who} {what} {how} ." for who in ("the dog", "a cat", "he", "she") for what in ("is", "was", "saw") for how in
+             ("good", "awful", "fun", "boring", "great")]  # fmt: skip
+
+
+@pytest.fixture
+def sentences(tmp_path):
+    path = tmp_path / "sentences.txt"
+    path.write_text("\n".join(SENTENCES), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("loss", ["mse", "cosine"])
+def test_a_narrower_student_comes_near_its_teacher_in_the_teacher_s_own_space(loss, teacher, sentences, narrow, tmp_path):
+    made = DistillSettings(teacher=teacher("base"), files=(sentences,), student=narrow, output_dir=str(tmp_path / "out"),
+                           max_steps=120, learning_rate=3e-3, vector_loss=loss, **USUAL)  # fmt: skip
+    found = distill(made, progress=False)
+    assert found.comparison.measure == "cosine with the teacher"
+    assert found.comparison.student.score > 0.9
+    ours, theirs = (np.array(pipeline("sentence-embeddings", name)(SENTENCES[:5])) for name in (made.output_dir, made.teacher))
+    assert ours.shape == theirs.shape == (5, 28)
+
+
+def test_sentence_transformers_loads_the_student_and_gives_the_same_vectors(minilm_folder, sentences, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    made = DistillSettings(teacher=str(minilm_folder), files=(sentences,), output_dir=str(tmp_path / "out"), num_layers=2,
+                           max_steps=6, **USUAL)  # fmt: skip
+    found = distill(made, progress=False)
+    assert found.comparison.student.score > 0.5
+    theirs = SentenceTransformer(made.output_dir, device="cpu").encode(SENTENCES[:7])
+    ours = np.array(pipeline("sentence-embeddings", made.output_dir, precision="fp32")(SENTENCES[:7]))
+    np.testing.assert_allclose(ours, theirs, atol=2e-5)
+    np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
+
+
+def test_a_student_with_another_tokenizer_learns_from_whole_texts(minilm_folder, teacher, sentences, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    pairs = tmp_path / "pairs.jsonl"
+    rows = [
+        {"sentence1": a, "sentence2": b, "label": float(n % 5)}
+        for n, (a, b) in enumerate(zip(SENTENCES, SENTENCES[3:], strict=False))
+    ]
+    pairs.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = DistillSettings(teacher=str(minilm_folder), train=str(pairs), valid=str(pairs), student=teacher("base"),
+                           output_dir=str(tmp_path / "out"), max_steps=6, **USUAL)  # fmt: skip
+    found = distill(made, progress=False)
+    assert found.comparison.measure == "spearman"
+    assert (Path(made.output_dir) / "2_Dense" / "model.safetensors").is_file()
+    theirs = SentenceTransformer(made.output_dir, device="cpu").encode(SENTENCES[:3])
+    ours = np.array(pipeline("sentence-embeddings", made.output_dir, precision="fp32")(SENTENCES[:3]))
+    assert ours.shape == (3, 384)
+    np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+def test_a_pooling_that_cannot_be_learnt_with_is_refused(model_folder, sentences, tmp_path):
+    folder = model_folder("base", seed=9)
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode": "max", "word_embedding_dimension": 28}')
+    modules = [{"idx": n, "name": str(n), "path": path, "type": f"sentence_transformers.models.{name}"}
+               for n, (name, path) in enumerate((("Transformer", ""), ("Pooling", "1_Pooling")))]  # fmt: skip
+    (folder / "modules.json").write_text(json.dumps(modules))
+    made = DistillSettings(teacher=str(folder), files=(sentences,), output_dir=str(tmp_path / "out"), **USUAL)
+    with pytest.raises(TaskError, match="pools by max, but a student learns sentence vectors with mean or cls"):
+        distill(made, progress=False)
