@@ -146,8 +146,13 @@ def test_right_labels_are_left_alone():
 
 def test_a_model_that_guesses_judges_nothing():
     chances = np.full((60, 3), 1 / 3)
-    assert "hardly better than guessing" in judged(chances, np.arange(60) % 3).said
+    assert "knows too little to judge them" in judged(chances, np.arange(60) % 3).said
     assert judged(chances[:7], np.zeros(7, dtype=int)).level == "unknown"
+
+
+def test_a_model_that_is_right_but_sure_of_nothing_judges_nothing():
+    chances, labels = noisy(17)
+    assert judged(0.9 / 3 + 0.1 * chances, labels).level == "unknown"
 
 
 def classes(counts, recall):

@@ -12,6 +12,8 @@ from headway.diagnosis.findings import Finding, Level
 
 CHECK = "labels"
 MANY, SOME = 0.03, 0.01
+SKILL, SURENESS = 0.5, 0.2
+"""How far a model has to be between guessing and always right, and between even chances and certainty, to judge labels."""
 LEAST = 20
 """Rows from which on thresholds of classes mean anything."""
 
@@ -57,9 +59,11 @@ def check_labels(
         f"of {len(labels_N):,} rows of {data}, {len(found):,} ({share:.1%}) are confidently another class",
         f"the model that says so had not seen the rows, and is right about {right:.1%} (the commonest label: {commonest:.1%})",
     )
-    if right < commonest + 0.05:
+    even = 1 / chances_NC.shape[1]
+    is_sure = float(chances_NC.max(1).mean()) - even >= SURENESS * (1 - even)
+    if right - commonest < SKILL * (1 - commonest) or not is_sure:
         return Finding(
-            check=CHECK, level="unknown", said="the model that looked at the labels is hardly better than guessing",
+            check=CHECK, level="unknown", said="the model that looked at the labels knows too little to judge them",
             evidence=evidence, do="see the other findings first; short trainings learn more in more minutes",
         )  # fmt: skip
     level: Level = "problem" if share >= MANY else "hint" if share >= SOME else "fine"
@@ -68,7 +72,7 @@ def check_labels(
         level=level,
         said=f"{len(found):,} labels of {data} look wrong" if found else f"no label of {data} looks wrong",
         evidence=evidence,
-        sure="high" if right > 0.85 else "medium" if right > commonest + 0.2 else "low",
+        sure="high" if right > 0.85 else "medium",
         do="" if level == "fine" else "look at these rows and correct or remove those that are wrong; label_smoothing_factor=0.1",
         rows=tuple(
             {

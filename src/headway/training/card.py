@@ -67,7 +67,8 @@ def is_hub_name(name: str | None) -> bool:
 
 def card(facts: Facts) -> str:
     """The whole card."""
-    base = "" if facts.base is None else f", fine-tuned from `{facts.base}`"
+    named = facts.base if facts.base is None or is_hub_name(facts.base) else Path(facts.base).name  # no places of a machine
+    base = "" if named is None else f", fine-tuned from `{named}`"
     said = f"A {facts.family} model of {facts.parameters:,} parameters for {facts.task}{base}."
     parts = [f"---\n{metadata(facts)}\n---", MARK, f"# {facts.name}", said, _use(facts), _scores(facts), _data(facts)]
     parts += ["![Loss, learning rate and metrics over steps](curves.png)"] if facts.has_curves else []
