@@ -61,7 +61,7 @@ def test_a_run_that_ended_too_early_is_told_to_go_on():
 @pytest.mark.parametrize("history", [[], log([0.5, 0.4]), log(FALLING)])
 def test_what_a_log_does_not_hold_is_said(history):
     assert fit(history).level == "unknown"
-    assert "eval_strategy=steps" in fit(history).do
+    assert f"eval_strategy=steps and logging_steps={max(1, len(history) // 2)}" in fit(history).do
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,12 @@ def check_fit(history: Sequence[Mapping[str, Any]], *, length: float, setting: s
     """Over- or underfit, from training and held-out losses over steps. ``setting`` is what says how long the run was."""
     losses = [entry["loss"] for entry in history if "loss" in entry]
     held_out = [(entry["step"], entry["eval_loss"]) for entry in history if "eval_loss" in entry]
-    if len(held_out) < 2 or len(losses) < 4:
+    if len(held_out) < 2 or len(losses) < 3:
         return Finding(
             check=CHECK,
             level="unknown",
             said=f"the log has {len(held_out)} evaluations and {len(losses)} training losses, too few to compare",
-            do="train with valid=FILE, eval_strategy=steps, and logging_steps at a twentieth of all steps",
+            do=f"train with a validation file, eval_strategy=steps and {often(history)}",
         )
     best_step, best = min(held_out, key=lambda point: point[1])
     last_step, last = held_out[-1]
@@ -54,6 +54,11 @@ def check_fit(history: Sequence[Mapping[str, Any]], *, length: float, setting: s
 
 def _shorter(length: float, setting: str) -> str:
     return f"{setting}={max(1, round(length))}" if setting == "max_steps" else f"{setting}={max(0.1, round(length, 1)):g}"
+
+
+def often(history: Sequence[Mapping[str, Any]]) -> str:
+    """The setting with which a run of this length has a log that can be read."""
+    return f"logging_steps={max(1, max((entry['step'] for entry in history), default=0) // 20)}"
 
 
 def _overfit(evidence: tuple[str, ...], fewer: str, *, ratio: float) -> Finding:

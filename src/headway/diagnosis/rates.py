@@ -7,6 +7,7 @@ from statistics import mean, median
 from typing import Any
 
 from headway.diagnosis.findings import Finding
+from headway.diagnosis.fitting import often
 
 CHECK, RANGE = "learning rate", "range of learning rates"
 SPIKE, RESTLESS = 0.6, 4.0
@@ -27,7 +28,7 @@ def check_rate(history: Sequence[Mapping[str, Any]], *, rate: float, clip: float
         return Finding(check=CHECK, level="problem", said=said, evidence=(f"first at step {step:,}",), do=do)
     if len(losses) < 5:
         said = f"the log has {len(losses)} losses, too few to see how they go"
-        return Finding(check=CHECK, level="unknown", said=said, do="train with a smaller logging_steps")
+        return Finding(check=CHECK, level="unknown", said=said, do=f"train with {often(history)}")
     for find in (_spikes, _flat, _clipped):
         if (found := find(entries, losses, norms, rate, clip)) is not None:
             return found
