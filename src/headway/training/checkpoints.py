@@ -17,6 +17,7 @@ import torch
 from headway.core.files import atomic_folder, remove_drafts
 from headway.errors import CheckpointError, ConfigError
 from headway.neural.model import EncoderModel
+from headway.training.soundness import newest_sound, write_hashes
 
 STATE, OPTIMIZER = "trainer_state.json", "optimizer.safetensors"
 
@@ -27,7 +28,7 @@ class TrainerState:
 
     Steps done, epochs that are done, batches of the next that are done, the log so far, and loss and gradient norm of the steps
     that are not in the log yet; the best value of the metric, and where the weights are that it was measured on;
-    whether a callback ended the training.
+    whether a callback ended the training; how many tokens at once memory was found to hold, None where it held all batches.
     """
 
     global_step: int = 0
@@ -42,6 +43,7 @@ class TrainerState:
     stopped: bool = False
     max_steps: int = 0
     batches_of_epoch: int = 1
+    max_tokens: int | None = None
 
     @property
     def epoch(self) -> float:
@@ -71,8 +73,10 @@ def save_state(
         save_file(_optimizer_tensors(model, optimizer), draft / OPTIMIZER)
         values = asdict(state) | {"identity": dict(identity)}
         (draft / STATE).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        write_hashes(draft)
     best = state.best_model_checkpoint
-    for old in states_in(folder.parent)[: -limit if limit else 0]:
+    older = [one for one in states_in(folder.parent) if _step(one) < state.global_step]
+    for old in older[: max(0, len(older) - limit + 1)] if limit else []:
         if best is None or old.name != Path(best).name:
             shutil.rmtree(old, ignore_errors=True)
 
@@ -115,18 +119,23 @@ def load_weights(folder: Path, model: EncoderModel) -> None:
 
 
 def newest_state(output: str | Path) -> Path | None:
-    """The checkpoint with the most steps, or None; drafts of killed writers are removed."""
+    """The whole checkpoint with the most steps, or None where there is none; drafts of killed writers are removed.
+
+    Damaged ones are passed over with a warning, and stay until training writes the same step again; where only damaged ones are
+    left it is a ``CheckpointError``.
+    """
     remove_drafts(output)
-    found = states_in(Path(output))
-    return found[-1] if found else None
+    return newest_sound(states_in(Path(output)))
 
 
 def states_in(output: Path) -> list[Path]:
     """All checkpoints in a folder, by rising step."""
-    named = ((re.fullmatch(r"checkpoint-(\d+)", folder.name), folder) for folder in output.glob("checkpoint-*"))
-    return [
-        folder for _, folder in sorted((int(match[1]), folder) for match, folder in named if match and (folder / STATE).exists())
-    ]
+    named = (folder for folder in output.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", folder.name))
+    return sorted((folder for folder in named if (folder / STATE).exists()), key=_step)
+
+
+def _step(folder: Path) -> int:
+    return int(folder.name.removeprefix("checkpoint-"))
 
 
 def _optimizer_tensors(model: EncoderModel, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

@@ -1,6 +1,8 @@
 """The loop around the step: data order, schedule, log, checkpoints and resuming. What is trained comes in as a ``Job``."""
 
 import math
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,11 +17,22 @@ from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
 from headway.training.batch import Batch, Count, LossSum, number_of_targets
 from headway.training.callbacks import Callbacks, TrainerControl, is_improvement, metric_name, metric_value
-from headway.training.checkpoints import TrainerState, checkpoint_folder, load_state, load_weights, newest_state, save_state
+from headway.training.checkpoints import (
+    TrainerState,
+    checkpoint_folder,
+    load_state,
+    load_weights,
+    newest_state,
+    save_state,
+    states_in,
+)
+from headway.training.interruptions import Interruptions, end
+from headway.training.keeping import Keeper, check_writable
 from headway.training.memory import give_back_freed_memory, keep_freed_memory
 from headway.training.optimiser import make_optimizer, set_learning_rate
 from headway.training.reporting import Reporter
 from headway.training.schedules import learning_rates
+from headway.training.soundness import check_sound
 from headway.training.step import Precision, mixed_precision, train_step
 
 Moment: TypeAlias = Literal["steps", "epoch"]
@@ -72,8 +85,10 @@ def train(
 ) -> TrainOutput:
     """Train to the end, from the checkpoint that the arguments name where there is one. The model is changed in place.
 
-    ``use`` gets the state that is kept up to date while training goes on.
+    ``use`` gets the state that is kept up to date while training goes on. SIGTERM and Ctrl-C end it after the step under way,
+    with a checkpoint.
     """
+    check_writable(arguments.output_dir)
     keep_freed_memory()
     torch.manual_seed(arguments.seed)
     run = _begun(job, arguments, reporter, callbacks or Callbacks([]))
@@ -82,17 +97,20 @@ def train(
     run.tell("train_begin")
     if arguments.eval_on_start and not first:
         run.evaluate()
-    for batches, begins_epoch, ends_epoch in run.steps():
-        if begins_epoch:
-            run.tell("epoch_begin")
-        run.step(batches)
-        if state.global_step % STEPS_BETWEEN_TRIMS == 0:
-            give_back_freed_memory()
-        run.after_step(ends_epoch=ends_epoch)
+    with Interruptions() as interruptions:
+        for batches, begins_epoch, ends_epoch in run.steps():
+            if begins_epoch:
+                run.tell("epoch_begin")
+            run.step(batches)
+            if state.global_step % STEPS_BETWEEN_TRIMS == 0:
+                give_back_freed_memory()
+            run.after_step(ends_epoch=ends_epoch)
+            run.heed(interruptions.heard)
     job.model.eval()
     if arguments.load_best_model_at_end and state.best_global_step not in (None, state.global_step):
         load_weights(run.best_folder(), job.model)
     run.tell("train_end")
+    run.keeper.check_last()
     seconds, steps = time.monotonic() - began, float(state.global_step - first)
     return TrainOutput(state.global_step, reporter.last_loss, {"train_runtime": seconds, "train_steps": steps})
 
@@ -135,6 +153,7 @@ class Run:
     precision: Precision
     identity: Mapping[str, Any]
     state: TrainerState
+    keeper: Keeper = field(default_factory=Keeper)
 
     def tell(self, event: str, **given: Any) -> None:
         """Tell the callbacks of an event."""
@@ -223,16 +242,36 @@ class Run:
             if is_improvement(value, state.best_metric, self.arguments):
                 state.best_metric, state.best_global_step = value, state.global_step
 
-    def save(self) -> None:
-        """A checkpoint of this step."""
+    def save(self) -> bool:
+        """A checkpoint of this step; whether it is on disk."""
         state, arguments = self.state, self.arguments
         self.callbacks.control.should_save = False
         state.callbacks = self.callbacks.states()
-        folder = checkpoint_folder(arguments.output_dir, state.global_step)
+        folder, best_before = checkpoint_folder(arguments.output_dir, state.global_step), state.best_model_checkpoint
         if state.best_global_step == state.global_step:
             state.best_model_checkpoint = str(folder)
-        save_state(folder, self.job.model, self.optimizer, state, identity=self.identity, limit=arguments.save_total_limit)
+
+        def write() -> None:
+            save_state(folder, self.job.model, self.optimizer, state, identity=self.identity, limit=arguments.save_total_limit)
+
+        if not self.keeper.write(folder, write, newest=lambda: next(reversed(states_in(folder.parent)), None)):
+            state.best_model_checkpoint = best_before
+            return False
         self.tell("save")
+        return True
+
+    def heed(self, number: int) -> None:
+        """End as this signal wants it, if it is one, with a checkpoint of this step; a training that is done just ends."""
+        state, arguments = self.state, self.arguments
+        if not number or state.stopped or state.global_step >= state.max_steps:
+            return
+        folder = checkpoint_folder(arguments.output_dir, state.global_step)
+        wants = arguments.save_strategy != "no"
+        saved = wants and (self.keeper.last == folder or self.save())
+        message = stopped_message(number, state, folder if saved else None, arguments, wanted=wants)
+        self.reporter.close()
+        sys.stderr.write(f"{message}\n")
+        raise end(number, message)
 
     def best_folder(self) -> Path:
         """Where the best weights are."""
@@ -274,7 +313,21 @@ def _resume_folder(arguments: TrainingArguments) -> Path | None:
         case True:
             return newest_state(arguments.output_dir)
         case folder:
-            return Path(folder)
+            return check_sound(Path(folder))
+
+
+def stopped_message(number: int, state: TrainerState, folder: Path | None, arguments: TrainingArguments, *, wanted: bool) -> str:
+    """Where a signal ended training, and how it goes on."""
+    stopped = f"Stopped by {signal.Signals(number).name} after step {state.global_step:,} of {state.max_steps:,}."
+    if folder is None:
+        why = "Its checkpoint could not be written" if wanted else "Nothing was saved, because save_strategy is 'no'"
+        return f"{stopped} {why}; training goes on from the last checkpoint there is, or anew."
+    how = (
+        "The same run started again goes on"
+        if arguments.resume_from_checkpoint is True
+        else "resume_from_checkpoint=True goes on"
+    )
+    return f"{stopped} {how} from {folder}."
 
 
 def evaluate(job: Job) -> dict[str, float]:

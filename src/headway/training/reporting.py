@@ -3,6 +3,7 @@
 import json
 import math
 import time
+import warnings
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -107,9 +108,18 @@ class Reporter:
     def log(self, state: TrainerState, figures: dict[str, Any]) -> None:
         """Record figures of this step."""
         state.log_history.append({"step": state.global_step, **figures})
-        with atomic_file(self.path) as draft:
-            draft.write_text("".join(json.dumps(entry) + "\n" for entry in state.log_history), encoding="utf-8")
+        self._write(state)
         self.screen.say(f"step {state.global_step:,}: " + ", ".join(f"{name} {_short(value)}" for name, value in figures.items()))
+
+    def _write(self, state: TrainerState) -> None:
+        try:
+            with atomic_file(self.path) as draft:
+                draft.write_text("".join(json.dumps(entry) + "\n" for entry in state.log_history), encoding="utf-8")
+        except OSError as error:
+            warnings.warn(
+                f"{self.path} could not be written ({error}). Training goes on, and the next line of the log brings all of it.",
+                stacklevel=3,
+            )
 
     def draw(self, state: TrainerState) -> None:
         """Show where training stands."""

@@ -1,0 +1,50 @@
+"""SIGTERM and Ctrl-C while training goes on: the step under way is finished and a checkpoint written before the process ends."""
+
+import os
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+EXIT = 128
+"""A process that a signal ended has this status, and the signal's number beside it."""
+NOTED = b"\nFinishing this step, then writing a checkpoint. Ctrl-C again stops at once.\n"
+
+
+class Interruptions:
+    """Notes the first SIGTERM or SIGINT instead of dying of it, while the block runs; the second one works as ever.
+
+    Only the main thread hears signals; in another one nothing is changed.
+    """
+
+    def __init__(self) -> None:
+        self.heard = 0
+        """The signal's number, or 0."""
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._hear) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number in list(self._before):
+            self._give_back(number)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self.heard = self.heard or number
+        self._give_back(number)
+        if number == signal.SIGINT:
+            os.write(2, NOTED)  # print() may be what was interrupted
+
+    def _give_back(self, number: int) -> None:
+        before = self._before.pop(number, None)
+        if before is not None:
+            signal.signal(number, before)
+
+
+def end(number: int, message: str) -> BaseException:
+    """What ends the process as the signal would have: an exit with its status, or for Ctrl-C the usual interruption."""
+    if number == signal.SIGINT:
+        return KeyboardInterrupt(message)
+    return SystemExit(EXIT + number)
