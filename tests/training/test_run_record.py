@@ -15,7 +15,7 @@ from headway.settings.training import TrainSettings
 from headway.tasks.note import noted_options, noted_task, with_task
 from headway.training.card import Facts, card, is_hub_name, metadata
 from headway.training.curves import Panel, panels, ticks
-from headway.training.run_record import processor
+from headway.training.run_record import draw_curves, processor
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weights are made anew")
 HISTORY = [
@@ -178,3 +178,11 @@ def test_the_processor_is_named_as_the_system_does(tmp_path):
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: A Chip 7\nmodel name\t: B\n")
     assert processor(tmp_path / "cpuinfo") == "A Chip 7"
     assert processor(tmp_path / "none")
+
+
+def test_what_cannot_be_drawn_is_told_apart_from_nothing_to_draw(tmp_path, monkeypatch):
+    assert draw_curves([], tmp_path / "curves.png") is False
+    assert not (tmp_path / "curves.png").exists()
+    assert draw_curves(HISTORY, tmp_path / "curves.png") is True
+    monkeypatch.setattr("headway.training.run_record.importlib.util.find_spec", lambda name: None)
+    assert draw_curves(HISTORY, tmp_path / "none.png") is None
