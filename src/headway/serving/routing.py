@@ -44,6 +44,11 @@ class Router:
             reason="unknown_route",
         )
 
+    def first(self, method: str, path: str) -> Entry | None:
+        """Some route of this method and path, before the request was read; None where there is none."""
+        entries = (entry for found, _ in self._candidates(path) for entry in found)
+        return next((entry for entry in entries if entry[0].method == method), None)
+
     def _candidates(self, path: str) -> Iterable[tuple[Sequence[Entry], Mapping[str, str]]]:
         if path in self.fixed:
             yield self.fixed[path], {}

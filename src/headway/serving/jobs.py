@@ -1,0 +1,132 @@
+"""A request on its way through the engine room: its sequences, what came of each, and when it is done."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from headway.core.batching import TokenSequence
+from headway.errors import HeadwayError
+from headway.inference.schedule import Answered, Place, encode_each
+from headway.serving.batching import Waiting
+from headway.serving.exchange import Answers, Ask, Timings
+from headway.serving.loaded import Loaded
+from headway.serving.refusals import RefusedError
+from headway.tasks import Encoded, Prepared
+
+
+@dataclass(eq=False, kw_only=True)
+class Job:
+    """One ask. A worker encodes it, workers run its sequences, whoever finishes the last one makes its answers."""
+
+    ask: Ask
+    task: str
+    model: Loaded
+    prepared: Prepared
+    due: float
+    waiter: Any = None
+    """What waits for the job, for those who deliver it."""
+    is_gone: bool = False
+    """Nobody waits for the answer any more."""
+    failure: HeadwayError | None = None
+    """Why none of it could be answered."""
+    encoded: list[Encoded | HeadwayError] = field(default_factory=list)
+    parts: list[list[Any]] = field(default_factory=list)
+    left: int = 0
+    places: list[Place] = field(default_factory=list)
+    encoded_in: float = 0.0
+    began: float = 0.0
+    ran_in: float = 0.0
+
+    def encode(self) -> "list[Piece]":
+        """The sequences of all inputs, those that cannot be read kept as errors."""
+        began = time.monotonic()
+        self.encoded = encode(self.ask.items, self.prepared)
+        self.parts = [[] if isinstance(found, HeadwayError) else [None] * len(found.sequences) for found in self.encoded]
+        pieces = [
+            Piece(self, index, part, tokens, Waiting(len(tokens), self.due))
+            for index, found in enumerate(self.encoded)
+            if isinstance(found, Encoded)
+            for part, tokens in enumerate(found.sequences)
+        ]
+        self.left = len(pieces)
+        self.encoded_in = time.monotonic() - began
+        return pieces
+
+    def answers(self) -> Answers:
+        """What the dialect gets."""
+        total = time.monotonic() - self.ask.arrived
+        begun = max(0.0, self.began - self.ask.arrived - self.encoded_in) if self.began else 0.0
+        return Answers(
+            served=self.model.served,
+            task=self.task,
+            places=self.places,
+            timings=Timings(tokenization=self.encoded_in, queue=begun, inference=self.ran_in, total=total),
+            prepared=self.prepared,
+            given=frozenset(self.ask.options),
+        )
+
+    def answer(self) -> None:
+        """Make the answers from what came of the sequences."""
+        self.places = [self.place(index) for index in range(len(self.encoded))]
+
+    def place(self, index: int) -> Place:
+        """The answer to one input, or the error that it met."""
+        found, parts = self.encoded[index], self.parts[index]
+        if isinstance(found, HeadwayError):
+            return found
+        if error := next((part for part in parts if isinstance(part, HeadwayError)), None):
+            return error
+        try:
+            return Answered(self.prepared.decode(parts, found), found.tokens, found.dropped)
+        except HeadwayError as error:
+            return error
+
+
+@dataclass(eq=False, slots=True)
+class Piece:
+    """One sequence of a job: of which input it is, and which of that input's."""
+
+    job: Job
+    index: int
+    part: int
+    tokens: TokenSequence
+    waiting: Waiting
+
+
+def encode(items: Sequence[Any], prepared: Prepared) -> list[Encoded | HeadwayError]:
+    """Inputs as the model reads them; token ids are read as they are."""
+    texts = [item for item in items if not isinstance(item, TokenSequence)]
+    rest = iter(encode_each(texts, prepared))
+    return [Encoded((item,)) if isinstance(item, TokenSequence) else next(rest) for item in items]
+
+
+def run_pieces(pieces: Sequence[Piece], *, alone: bool) -> HeadwayError | None:
+    """Run sequences of one model as a batch, and keep of each what its task wants; or the error of a batch that cannot run."""
+    began = time.monotonic()
+    engine = pieces[0].job.model.engine
+    try:
+        outputs = engine.run([piece.tokens for piece in pieces], alone=alone)
+    except HeadwayError as error:
+        return error
+    took = time.monotonic() - began
+    for piece, found in zip(pieces, outputs, strict=True):
+        job = piece.job
+        encoded = job.encoded[piece.index]
+        assert isinstance(encoded, Encoded)
+        job.began = job.began or began
+        job.ran_in = max(job.ran_in, took)
+        try:
+            job.parts[piece.index][piece.part] = job.prepared.reduce(found, encoded, part=piece.part)
+        except HeadwayError as error:
+            job.parts[piece.index][piece.part] = error
+    return None
+
+
+def expired(ask: Ask) -> RefusedError:
+    """The refusal of a request whose time is over."""
+    return RefusedError(
+        f"The answer was not there within the {ask.timeout:g} seconds that the request allows (X-Request-Timeout). Allow more, "
+        "or ask again when the server has less to do.",
+        reason="expired",
+    )

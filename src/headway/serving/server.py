@@ -1,0 +1,104 @@
+"""A process that serves: the event loop, the socket and the room, from its start to its graceful end."""
+
+import asyncio
+import os
+import signal
+import socket
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import uvicorn
+
+from headway.errors import ConfigError, HeadwayError
+from headway.serving.app import App
+from headway.serving.connection import connections
+from headway.serving.keys import Keys, read_keys
+from headway.serving.loaded import Loaded
+from headway.serving.logs import Log
+from headway.serving.room import Room
+from headway.serving.routing import router
+from headway.settings.serving import ServeSettings
+
+BACKLOG = 2048
+
+
+def listen(settings: ServeSettings) -> socket.socket:
+    """The socket that requests come to. An address that cannot be had is a ``ConfigError``."""
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        found = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"{settings.host}:{settings.port} cannot be listened at ({error}): something else may listen there, or the address "
+            "is not this machine's. Choose another --port or --host."
+        ) from error
+    found.set_inheritable(True)
+    return found
+
+
+def read_all_keys(settings: ServeSettings) -> Keys:
+    """The keys that the settings name."""
+    return read_keys(settings.api_key, file=settings.api_key_file, admin_file=settings.admin_key_file)
+
+
+def serve(
+    settings: ServeSettings,
+    models: Sequence[Loaded],
+    *,
+    listener: socket.socket,
+    threads: int,
+    keys: Keys,
+    is_reloading: bool = False,
+) -> None:
+    """Serve until the process is told to stop; what is under way then is answered, within the limit."""
+    tell_others = partial(os.kill, os.getppid(), signal.SIGHUP) if settings.workers > 1 else None
+    room = Room(models, limits=settings, threads=threads, tell_others=tell_others)
+    app = App(room, router(), keys=keys, log=Log(settings.log), origins=settings.cors_origin)
+    config = uvicorn.Config(
+        app,
+        http=connections(patience=settings.keep_alive, most=settings.max_connections),  # type: ignore[arg-type]
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=max(1, round(settings.keep_alive)),
+        timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+    )
+    warnings.filterwarnings("ignore", module=r"headway\.tasks\.")  # what a task warns of may quote a request, and logs never do
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: None)  # uvicorn, once it has ended, sends itself the signal again
+    try:
+        _run(config, room, listener, is_reloading=is_reloading)
+    finally:
+        room.close()
+
+
+def _run(config: uvicorn.Config, room: Room, listener: socket.socket, *, is_reloading: bool) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        tasks = set[asyncio.Task[None]]()
+        if hasattr(signal, "SIGHUP"):  # Windows has none
+            loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(loop.create_task(reload(room))))
+        if is_reloading:
+            await reload(room)
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+    runner = asyncio.Runner(loop_factory=config.get_loop_factory())
+    with runner:
+        runner.run(main())
+
+
+async def reload(room: Room, *, say: Callable[[str], None] = lambda words: Log("text").say(words)) -> None:
+    """Load the models whose files have changed; one that fails is named, and its old version goes on."""
+    try:
+        found = await room.load_changed()
+    except HeadwayError as error:
+        say(f"headway: a model was not loaded anew, and its old version goes on: {error}")
+        return
+    for served in found:
+        say(f"headway: {served.name} is version {served.version[:12]} now (process {os.getpid()})")

@@ -1,0 +1,164 @@
+"""The engine room: answers of many requests at once equal pipeline()'s; limits, deadlines, clients that leave, new versions."""
+
+import asyncio
+import shutil
+
+import pytest
+
+from headway import pipeline
+from headway.checkpoints import locate
+from headway.core.batching import TokenSequence
+from headway.errors import CheckpointError, EngineError, InputError, TaskError
+from headway.serving.exchange import Ask
+from headway.serving.loaded import Source, load, sources
+from headway.serving.refusals import RefusedError
+from headway.serving.room import Room
+from headway.settings.serving import Limits
+
+TEXTS = [f"{'very ' * (number % 13)}good, number {number}" for number in range(53)]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load(Source(name="sentiment", model="sentiment"), threads=2)
+
+
+@pytest.fixture
+def room(model):
+    made = Room([model], limits=Limits(), threads=2)
+    yield made
+    made.close()
+
+
+def run(room, *asks):
+    async def all_of_them():
+        return await asyncio.gather(*(room.answer(ask) for ask in asks), return_exceptions=True)
+
+    return asyncio.run(all_of_them())
+
+
+def test_many_requests_at_once_are_answered_as_pipeline_answers_each(room):
+    classify = pipeline(model="sentiment")
+    found = run(room, *(Ask(items=[text], options={"top_k": 2}) for text in TEXTS))
+    for one, text in zip(found, TEXTS, strict=True):
+        for label, expected in zip(one.presented("item"), classify(text, top_k=2), strict=True):
+            assert label == {**expected, "score": pytest.approx(expected["score"], abs=1e-5)}  # padding changes last bits
+    assert room.counters.sum("headway_inputs_total") == 53
+
+
+def test_an_item_that_cannot_be_read_does_not_spoil_its_company(room):
+    (found,) = run(room, Ask(items=["good", 7, "bad"]))
+    assert [type(place).__name__ for place in found.places] == ["Answered", "InputError", "Answered"]
+    with pytest.raises(InputError, match="Input 1: An input is int 7"):
+        found.plain()
+
+
+def test_token_ids_are_read_as_the_text_they_are_of(room, model):
+    (ids,) = model.served.tokenizer.encode_sequences(["good"])
+    first, second = run(room, Ask(items=["good"]), Ask(items=[TokenSequence(ids.ids)]))
+    assert first.plain() == second.plain()
+
+
+def test_too_many_inputs_and_options_that_do_not_exist_are_refused(room):
+    many, odd, unknown, other = run(
+        room,
+        Ask(items=["a"] * 33),
+        Ask(items=["a"], options={"topk": 1}),
+        Ask(items=["a"], model="x"),
+        Ask(items=["a"], task="ner"),
+    )
+    assert (many.reason, unknown.reason, other.reason) == ("too_many_inputs", "unknown_model", "wrong_task")
+    assert "33 inputs, but one may have 32" in str(many)
+    assert isinstance(odd, TaskError)
+
+
+def test_more_requests_than_allowed_are_told_to_come_again(model):
+    room = Room([model], limits=Limits(max_concurrent_requests=2), threads=1)
+    found = run(room, *(Ask(items=["good"]) for _ in range(5)))
+    room.close()
+    refused = [one for one in found if isinstance(one, RefusedError)]
+    assert len(refused) == 3
+    assert {one.reason for one in refused} == {"overloaded"}
+    assert refused[0].retry_after >= 1
+
+
+def test_a_request_whose_time_is_over_is_refused_and_not_computed(room):
+    (found,) = run(room, Ask(items=["good"], timeout=0.0000001))
+    assert found.reason == "expired"
+    assert "X-Request-Timeout" in str(found)
+
+
+def test_a_request_that_is_cancelled_leaves_nothing_behind(room):
+    async def leave():
+        task = asyncio.create_task(room.answer(Ask(items=TEXTS[:30])))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return await room.answer(Ask(items=["good"]))
+
+    assert asyncio.run(leave()).plain()
+    assert "headway_queue_requests 0" in room.metrics()
+
+
+def test_a_mistake_of_ours_fails_its_request_and_the_server_goes_on(room, monkeypatch):
+    class Broken(Exception):
+        pass
+
+    def breaks(*_, **__):
+        raise Broken
+
+    seen = []
+    monkeypatch.setattr("threading.excepthook", lambda about: seen.append(about.exc_type))
+    with monkeypatch.context() as patch:
+        patch.setattr("headway.serving.workers.run_pieces", breaks)
+        (found,) = run(room, Ask(items=["good"]))
+    assert isinstance(found, EngineError)
+    assert "its log says more" in str(found)
+    assert run(room, Ask(items=["good"]))[0].plain()
+    assert seen == [Broken]
+
+
+def test_a_damaged_new_version_is_refused_and_the_old_one_goes_on(tmp_path):
+    folder = shutil.copytree(locate("sentiment"), tmp_path / "mood")
+    source = Source(name="mood", model=str(folder))
+    room = Room([load(source, threads=1)], limits=Limits(), threads=1)
+    before = room.find().version
+
+    async def damage_and_mend():
+        whole = (folder / "model_int8.onnx").read_bytes()
+        (folder / "model_int8.onnx").write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(CheckpointError):
+            await room.load("mood")
+        assert (await room.answer(Ask(items=["good"]))).served.version == before
+        (folder / "model_int8.onnx").write_bytes(whole)
+        (folder / "README.md").write_text("Another version.")
+        await room.load_changed()
+        return await room.answer(Ask(items=["good"]))
+
+    assert asyncio.run(damage_and_mend()).served.version != before
+    assert asyncio.run(room.load_changed()) == []
+    room.close()
+
+
+def test_an_unloaded_model_is_not_ready_until_it_is_loaded_again(room):
+    async def unload():
+        await room.unload("sentiment")
+        assert not room.is_ready()
+        with pytest.raises(RefusedError, match="No model of that name is loaded now"):
+            room.find("sentiment")
+        await room.load("sentiment")
+        return room.is_ready("sentiment")
+
+    assert asyncio.run(unload())
+
+
+def test_a_task_may_stand_before_its_model_or_alone():
+    found = sources(["ner", "fill-mask", "org/model", "mine=sentiment"])
+    assert [(one.name, one.task, one.model) for one in found] == [
+        ("ner", "ner", None),
+        ("org/model", "fill-mask", "org/model"),
+        ("mine", None, "sentiment"),
+    ]
+    with pytest.raises(TaskError, match="Two models are called sentiment"):
+        sources(["sentiment", "sentiment"])
