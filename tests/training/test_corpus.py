@@ -1,11 +1,16 @@
 """Raw text on disk: documents whole, pieces within their documents, made once."""
 
+import io
+import json
+import lzma
+
 import numpy as np
 import pytest
 
 from headway.errors import DataError
-from headway.text import Tokenizer
-from headway.training.corpus import documents, tokenise_corpus
+from headway.text import Tokenizer, train_tokenizer
+from headway.training import corpus as corpus_module
+from headway.training.corpus import Kept, documents, tokenise_corpus
 
 
 def test_a_blank_line_ends_a_document():
@@ -64,3 +69,89 @@ def test_empty_text_is_refused(tmp_path, tokenizer_folder):
         tokenise_corpus(
             [tmp_path / "empty.txt"], Tokenizer.from_pretrained(tokenizer_folder), tmp_path / "tokens", progress=False
         )
+
+
+TEXTS = ["the good film was warm .\nthe song was dull .", "the bad room was cold . the story was funny !", "the trip"]
+
+
+def ids_of(corpus):
+    return [corpus.read(int(start), int(stop)).tolist() for start, stop in zip(corpus.starts, corpus.ends, strict=True)]
+
+
+@pytest.fixture
+def forms(tmp_path):
+    """The same documents in every form."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    (tmp_path / "a.txt").write_text("\n\n".join(TEXTS))
+    (tmp_path / "a.txt.xz").write_bytes(lzma.compress("\n\n".join(TEXTS).encode()))
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"n": 1, "body": text}) + "\n" for text in TEXTS))
+    parquet.write_table(pa.table({"body": TEXTS, "n": [1, 2, 3]}), tmp_path / "a.parquet")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.xz", "a.jsonl", "a.parquet"])
+def test_documents_are_the_same_from_every_form(forms, tokenizer_folder, name):
+    tokenizer = Tokenizer.from_pretrained(tokenizer_folder)
+    expected = tokenise_corpus([], tokenizer, forms / "tokens", stream=TEXTS)
+    found = tokenise_corpus([forms / name], tokenizer, forms / "tokens", column="body", progress=False)
+    assert ids_of(found) == ids_of(expected)
+
+
+def test_patterns_mean_files_and_another_file_tokenises_only_itself(forms, tokenizer_folder, monkeypatch):
+    tokenizer = Tokenizer.from_pretrained(tokenizer_folder)
+    one = tokenise_corpus([forms / "a.txt"], tokenizer, forms / "tokens", progress=False)
+    written = []
+    real = corpus_module._write
+    monkeypatch.setattr(corpus_module, "_write", lambda *given: written.append(given[-1]["file"]) or real(*given))
+    both = tokenise_corpus(
+        [str(forms / "a.[tj]*"), str(forms / "a.txt")], tokenizer, forms / "tokens", column="body", progress=False
+    )
+    assert written == ["a.jsonl", "a.txt.xz"]
+    assert ids_of(both) == ids_of(one) * 3
+    assert both.fingerprint != one.fingerprint
+    with pytest.raises(DataError, match=r"No file matches .*b\*"):
+        tokenise_corpus([str(forms / "b*")], tokenizer, forms / "tokens", progress=False)
+
+
+def test_a_column_that_is_not_there_or_holds_no_text_is_named(forms, tokenizer_folder):
+    tokenizer = Tokenizer.from_pretrained(tokenizer_folder)
+    with pytest.raises(DataError, match=r"a.jsonl has no column 'text' with documents; it has n, body. .*--text-column"):
+        tokenise_corpus([forms / "a.jsonl"], tokenizer, forms / "tokens", progress=False)
+    with pytest.raises(DataError, match=r"Row 0 of a block of .*a.parquet holds a int where a document belongs"):
+        tokenise_corpus([forms / "a.parquet"], tokenizer, forms / "tokens", column="n", progress=False)
+
+
+def test_standard_input_is_a_stream(tmp_path, tokenizer_folder, monkeypatch):
+    tokenizer = Tokenizer.from_pretrained(tokenizer_folder)
+    found = []
+    for text in (TEXTS, TEXTS, TEXTS[:2]):
+        monkeypatch.setattr("sys.stdin", io.StringIO("\n\n".join(text)))
+        found.append(tokenise_corpus("-", tokenizer, tmp_path, progress=False))
+    assert ids_of(found[2]) == ids_of(found[0])[:2]
+    assert found[0].fingerprint == found[1].fingerprint != found[2].fingerprint
+
+
+def test_sentences_end_at_lines_or_at_punctuation(tmp_path, tokenizer_folder):
+    tokenizer = Tokenizer.from_pretrained(tokenizer_folder)
+    by_line, by_sign = (
+        tokenise_corpus([], tokenizer, tmp_path, stream=TEXTS, keep=Kept(sentences=how)) for how in ("lines", "punctuation")
+    )
+    assert len(by_line.sentence_ends) == 2 + 1 + 1
+    assert len(by_sign.sentence_ends) == 2 + 2 + 1
+    assert ids_of(by_line) == ids_of(by_sign)
+    assert set(by_line.ends) <= set(by_line.sentence_ends)
+
+
+@pytest.mark.parametrize("algorithm", ["wordpiece", "byte-level-bpe", "unigram"])
+def test_words_begin_where_the_tokenizer_says(tmp_path, text_file, algorithm):
+    """Right for pieces that continue a word (##ly), for those that begin with a space (Ġ), and for marks (▁)."""
+    size = {"wordpiece": 83, "byte-level-bpe": 280, "unigram": 83}[algorithm]
+    tokenizer = train_tokenizer([text_file], algorithm=algorithm, vocab_size=size, progress=False)
+    text = "the lovely story was unbelievably good and bright"
+    corpus = tokenise_corpus([], tokenizer, tmp_path, stream=[text], keep=Kept(words=True))
+    begins = corpus.word_starts(0, int(corpus.ends[0]))
+    assert begins.sum() == 8 < len(begins)
+    words = np.split(corpus.read(0, int(corpus.ends[0])), np.flatnonzero(begins)[1:])
+    assert [tokenizer.decode(word.tolist()).strip() for word in words] == text.split()

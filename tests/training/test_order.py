@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.training.order import shuffled_batches
+from headway.training.order import shuffled_batches, with_warm_up
 
 LENGTHS = np.array([3, 3, 5, 7, 11, 13, 2, 2, 2, 40] * 31)
 
@@ -46,3 +46,19 @@ def test_short_and_long_batches_are_mixed():
 def test_exactly_one_limit_must_be_given():
     with pytest.raises(AssertionError):
         shuffled_batches(LENGTHS, seed=1, epoch=0)
+
+
+def test_batches_warm_up_in_a_straight_line_and_every_text_stays():
+    lengths = np.full(331, 7)
+    plain = lambda epoch: shuffled_batches(lengths, seed=3, epoch=epoch, max_tokens=112)  # noqa: E731
+    warm = [with_warm_up(plain, epoch, batches=40, first=0.25) for epoch in range(3)]
+    for epoch, batches in enumerate(warm):
+        assert sorted(np.concatenate(batches).tolist()) == list(range(331))
+        assert [index.tolist() for index in with_warm_up(plain, epoch, batches=0, first=0.25)] == [
+            index.tolist() for index in plain(epoch)
+        ]
+    sizes = [len(batch) for batches in warm for batch in batches]
+    assert sizes[0] == 4  # a quarter of 16
+    assert sizes[:40] != sizes[40:80]
+    assert max(sizes[:20]) <= 8 + 1 < 16
+    assert len(warm[0]) > len(warm[1]) >= len(warm[2]) == len(plain(2))  # the warm-up reaches into the second epoch
