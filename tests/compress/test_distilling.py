@@ -21,6 +21,7 @@ from headway.compress.answers import answer, kept_answers
 from headway.compress.prediction import Lesson, Prediction, lesson, soft_of
 from headway.compress.rows import examples_of, rows_of
 from headway.compress.students import make_pair
+from headway.core.settings_files import settings_from
 from headway.errors import ConfigError
 from headway.settings.distillation import DistillSettings
 from headway.tasks import ModelFacts
@@ -62,6 +63,8 @@ def test_the_specific_stage_learns_answers_from_rows_some_of_which_have_no_label
     answers = pipeline("text-classification", made.output_dir, top_k=None)(["a good film"])[0]
     assert {one["label"] for one in answers} == {"LABEL_0", "LABEL_1", "LABEL_2"}
     assert table_of(made)["facts"]["kept_layers"] == [0, 3]
+    assert pipeline(model=made.output_dir).task == "text-classification"
+    assert settings_from(Path(made.output_dir) / "settings.toml", DistillSettings) == made
 
 
 def test_a_student_comes_to_answer_as_its_teacher_where_labels_say_otherwise(teacher, labelled, settings):

@@ -91,7 +91,7 @@ def _general(settings: DistillSettings, *, progress: bool) -> tuple[TrainOutput,
     output = run(settings, job, keepers, progress=progress)
     take_maps(student)
     scores = _accuracies(held_out, (teacher, student), lambda model, batch: torch.zeros(())) if is_masked else [None, None]
-    save(student, tokenizer, settings.output_dir)
+    save(settings, student, tokenizer)
     texts = reader.strings(table.ITEMS)
     return output, compared(settings, pair, scores, "masked tokens found" if is_masked else None, ("feature-extraction", texts))
 
@@ -119,7 +119,7 @@ def _specific(settings: DistillSettings, *, progress: bool) -> tuple[TrainOutput
     )
     output = run(settings, job, keepers, progress=progress)
     take_maps(student)
-    save(student, tokenizer, settings.output_dir)
+    save(settings, student, tokenizer, task=task.name)
     found = [None, None] if valid is None else [_headline(settings, one, valid) for one in (teacher, student)]
     name = None if found[1] is None else found[1][0]
     items = _items(task, facts, rows)

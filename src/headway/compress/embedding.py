@@ -93,7 +93,7 @@ def distill_vectors(settings: DistillSettings, *, progress: bool) -> tuple[Train
     output = run(settings, job, keepers, progress=progress)
     nearness = held_out.cosine(student.eval()) if aside else None
     learnt = take_maps(student).get(MAP)
-    save(student, tokenizer, settings.output_dir)
+    save(settings, student, tokenizer, task="sentence-embeddings")
     width = student.architecture.encoder.hidden_size
     folder = Path(settings.output_dir)
     write_side_files(folder, reads.side, pooling=loss.pooling, learnt=learnt, normalises=loss.normalises, width=width)

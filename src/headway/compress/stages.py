@@ -6,19 +6,26 @@ from typing import Any
 
 import torch
 
+from headway import __version__
 from headway.architecture.dropout import with_dropout
 from headway.compress import table
 from headway.compress.answers import teacher_identity
 from headway.compress.students import Pair, parameters
 from headway.compress.table import Comparison, Worth
+from headway.core.files import atomic_file
+from headway.core.settings_files import as_toml
 from headway.neural.attention import PackedAttention
 from headway.neural.model import EncoderModel
 from headway.settings.distillation import DistillSettings
+from headway.tasks.note import with_task
 from headway.text import Tokenizer, with_note
 from headway.training.callbacks import Callbacks, TrainerCallback
 from headway.training.loop import Job, TrainOutput, train
 from headway.training.reporting import Reporter
 from headway.training.trackers import trackers
+
+SETTINGS = "settings.toml"
+"""The file that repeats the run."""
 
 
 def run(
@@ -32,11 +39,20 @@ def run(
         reporter.close()
 
 
-def save(student: EncoderModel, tokenizer: Tokenizer, folder: str | Path) -> None:
-    """Write the student and its tokenizer to a folder that ``pipeline`` and transformers load."""
+def save(settings: DistillSettings, student: EncoderModel, tokenizer: Tokenizer, *, task: str | None = None) -> None:
+    """Write the student, its tokenizer and the run's settings to a folder that ``pipeline`` and transformers load.
+
+    ``task`` is what the student was taught, which its configuration notes with the longest text that it read.
+    """
     student.config = with_note(student.config, tokenizer)
-    student.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    if task is not None:
+        options = {} if settings.max_length is None else {"max_length": settings.max_length}
+        student.config = with_task(student.config, task, options)
+    student.save_pretrained(settings.output_dir)
+    tokenizer.save_pretrained(settings.output_dir)
+    title = f"headway distill --config {SETTINGS}, with Headway {__version__}"
+    with atomic_file(Path(settings.output_dir) / SETTINGS) as draft:
+        draft.write_text(as_toml(settings, title=title), encoding="utf-8")
 
 
 def identity_of(settings: DistillSettings, folder: Path) -> dict[str, Any]:
