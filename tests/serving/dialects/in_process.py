@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from headway.settings.serving import Limits
-
 from headway import Pipeline, pipeline
 from headway.core.batching import TokenSequence
 from headway.errors import HeadwayError
@@ -22,6 +20,7 @@ from headway.serving.exchange import Answers, Ask, Served, Timings
 from headway.serving.http import HttpRequest, HttpResponse
 from headway.serving.refusals import RefusedError
 from headway.serving.routing import respond, router
+from headway.settings.serving import Limits
 from headway.tasks import Encoded
 from headway.tasks import task as find_task
 
