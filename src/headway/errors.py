@@ -41,6 +41,10 @@ class EngineError(HeadwayError, RuntimeError):
     """An engine or precision that cannot run this model here."""
 
 
+class OutOfMemoryError(HeadwayError, MemoryError):
+    """Work that does not fit into memory even in the smallest parts."""
+
+
 class MissingExtraError(HeadwayError, ImportError):
     """An optional dependency that this call needs and that is not installed."""
 

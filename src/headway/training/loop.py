@@ -33,7 +33,7 @@ from headway.training.optimiser import make_optimizer, set_learning_rate
 from headway.training.reporting import Reporter
 from headway.training.schedules import learning_rates
 from headway.training.soundness import check_sound
-from headway.training.step import Precision, mixed_precision, train_step
+from headway.training.step import Precision, StepResult, mixed_precision, train_step
 
 Moment: TypeAlias = Literal["steps", "epoch"]
 """After a step, or at the end of an epoch."""
@@ -194,9 +194,23 @@ class Run:
             max_grad_norm=arguments.max_grad_norm,
             count=job.count,
             tell=self.tell,
+            max_tokens=state.max_tokens,
         )
         state.global_step += 1
+        if result.max_tokens != state.max_tokens:
+            self._keep_limit(result)
         self.reporter.step(state, result, rate, batches)
+
+    def _keep_limit(self, result: StepResult) -> None:
+        """From now on no more tokens at once than memory was found to hold; said, logged, and part of every checkpoint."""
+        self.state.max_tokens = result.max_tokens
+        self.reporter.advise(
+            [
+                f"Memory did not suffice for this batch at once. It was divided into parts of at most {result.max_tokens:,} "
+                "tokens, and so are those that follow; gradients are those of the whole."
+            ]
+        )
+        self.reporter.log(self.state, {"max_tokens": result.max_tokens})
 
     def after_step(self, *, ends_epoch: bool) -> None:
         """Log, evaluate and save, where the strategies or a callback want it, or where this was the last step."""

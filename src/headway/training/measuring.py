@@ -20,6 +20,7 @@ from headway.neural.outputs import PackedOutputs
 from headway.neural.packing import Packed
 from headway.training.labelled import Asked, Measurable
 from headway.training.objectives.heads import Objective, pack_examples
+from headway.training.out_of_memory import run_what_fits
 from headway.training.step import Precision
 
 EVALUATION_TOKENS = 8192
@@ -47,7 +48,7 @@ def measure(
     keep_logits: bool,
     tell: Callable[[], None] = lambda: None,
 ) -> Measured:
-    """The model's loss, scores and logits on the rows. Batches are length-sorted, within a token budget.
+    """The model's loss, scores and logits on the rows. Batches are length-sorted, within a token budget and what memory holds.
 
     ``tell`` is called after each batch. The model should be in evaluation mode.
     """
@@ -55,24 +56,28 @@ def measure(
     firsts = np.cumsum([0, *(len(example.sequences) for example in examples)])
     logits: list[Any] = [()] * len(examples)
     total, targets = 0.0, 0.0
+
+    def run(indices: Sequence[int]) -> tuple[float, int, list[list[Outputs]]]:
+        chosen = [examples[index] for index in indices]
+        batch = objective.batch(chosen, model.device) if rows.is_labelled else None
+        packed = pack_examples(chosen, model.device) if batch is None else batch.packed
+        found = model.predict(model.encode(packed), packed)
+        loss = 0.0 if batch is None else float(objective.loss(model, found, batch))
+        outputs = by_sequence(found, packed)
+        return loss, batch.count if batch else 0, [list(islice(outputs, len(example.sequences))) for example in chosen]
+
+    plan = plan_batches([example.tokens for example in examples], max_tokens=EVALUATION_TOKENS)
     with torch.inference_mode(), precision():
-        for indices in plan_batches([example.tokens for example in examples], max_tokens=EVALUATION_TOKENS):
-            chosen = [examples[index] for index in indices]
-            batch = objective.batch(chosen, model.device) if rows.is_labelled else None
-            packed = pack_examples(chosen, model.device) if batch is None else batch.packed
-            found = model.predict(model.encode(packed), packed)
-            if batch is not None:
-                total, targets = total + float(objective.loss(model, found, batch)), targets + batch.count
-            outputs = by_sequence(found, packed)
-            for index, example in zip(indices, chosen, strict=True):
-                own = list(islice(outputs, len(example.sequences)))
+        for indices, (loss, count, outputs) in run_what_fits(run, plan, device=model.device):
+            total, targets = total + loss, targets + count
+            for index, own in zip(indices, outputs, strict=True):
                 if answers is not None:
                     answers.add(int(firsts[index]), own)
                 if keep_logits:
                     logits[index] = together(own)
             tell()
-    loss = total / (targets or 1.0) if rows.is_labelled else None
-    return Measured(loss, None if answers is None else answers.scores(), logits if keep_logits else [])
+    mean = total / (targets or 1.0) if rows.is_labelled else None
+    return Measured(mean, None if answers is None else answers.scores(), logits if keep_logits else [])
 
 
 class Answers:

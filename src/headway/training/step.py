@@ -9,6 +9,7 @@ import torch
 
 from headway.neural.model import EncoderModel
 from headway.training.batch import Batch, Count, LossSum, number_of_targets
+from headway.training.out_of_memory import accumulate_what_fits, take_step
 
 Tell: TypeAlias = Callable[[str], None]
 """Tells whoever wants to know that something has happened."""
@@ -18,11 +19,15 @@ Precision: TypeAlias = Callable[[], AbstractContextManager[object]]
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step saw: the mean loss over its targets, the gradients' norm before clipping, and its tokens."""
+    """What one step saw: the mean loss over its targets, the gradients' norm before clipping, and its tokens.
+
+    ``max_tokens`` is how many tokens at once memory was found to hold; None where it held whatever it was given.
+    """
 
     loss: float
     gradient_norm: float
     tokens: int
+    max_tokens: int | None = None
 
 
 def train_step(
@@ -35,27 +40,39 @@ def train_step(
     max_grad_norm: float,
     count: Count = number_of_targets,
     tell: Tell = lambda event: None,
+    max_tokens: int | None = None,
 ) -> StepResult:
     """Accumulate the batches' gradients and take one step.
 
     The loss is summed over targets and divided by those of the whole step, as ``count`` counts them, so the weights are the same
     however the texts are divided. ``tell`` is called with ``substep_end``, ``pre_optimizer_step`` and ``optimizer_step``.
+    Batches of more than ``max_tokens`` run in parts, and so does all of it once memory does not suffice.
     """
     targets = sum(map(count, batches)) or 1.0
     total = torch.zeros((), device=model.device)
-    for number, batch in enumerate(batches, 1):
+    last_done = 0
+
+    def accumulate(part: Batch) -> None:
         with precision():
-            loss = loss_sum(model, batch) / targets
+            loss = loss_sum(model, part) / targets
         loss.backward()
-        total += loss.detach()
-        if number < len(batches):
+        total.add_(loss.detach())
+
+    def done(number: int) -> None:
+        nonlocal last_done
+        if last_done < number < len(batches):
             tell("substep_end")
+        last_done = max(last_done, number)
+
+    max_tokens = accumulate_what_fits(
+        model, batches, device=total.device, begin=total.zero_, accumulate=accumulate, done=done, max_tokens=max_tokens
+    )
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm or torch.inf)
     tell("pre_optimizer_step")
-    optimizer.step()
+    take_step(optimizer)
     tell("optimizer_step")
     optimizer.zero_grad(set_to_none=True)
-    return StepResult(float(total), float(norm), sum(batch.tokens for batch in batches))
+    return StepResult(float(total), float(norm), sum(batch.tokens for batch in batches), max_tokens)
 
 
 def mixed_precision(device: torch.device, *, bf16: bool | None) -> Precision:
