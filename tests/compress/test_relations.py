@@ -133,3 +133,16 @@ def test_a_tap_adds_the_biases_that_deberta_keeps_apart():
     torch.testing.assert_close(tap["q"], plain[:, :28] + 0.5)
     torch.testing.assert_close(tap["k"], plain[:, 28:56])
     torch.testing.assert_close(tap["v"], plain[:, 56:] - 0.25)
+
+
+def test_a_tap_keeps_the_tokens_though_the_map_reads_a_table_of_positions_too():
+    """With an adapter in the map's place the layer calls it for the table as well, after the tokens."""
+    model = tiny("deberta-v2", pos_att_type="p2c|c2p", position_buckets=8, share_att_key=True, position_biased_input=False)
+    plain = model.layers[0].attention.qkv
+    adapted = type("Adapted", (torch.nn.Linear,), {})(28, 84)
+    adapted.load_state_dict(plain.state_dict())
+    model.layers[0].attention.qkv = adapted
+    packed = pack(texts())
+    with torch.no_grad(), tapped(model, 0) as tap:
+        hidden = model.run(packed, wants_hidden=True).hidden
+    torch.testing.assert_close(tap["k"], plain(hidden[0])[:, 28:56])
