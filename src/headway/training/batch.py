@@ -27,6 +27,7 @@ class Batch:
     places: Tensor
     targets: Tensor
     pair_labels: Tensor | None = None
+    seed: int = 0
     per_text: float = 1.0
     per_token: float = 1.0
     inputs: Mapping[str, Tensor] | None = None

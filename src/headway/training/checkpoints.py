@@ -28,7 +28,8 @@ class TrainerState:
 
     Steps done, epochs that are done, batches of the next that are done, the log so far, and loss and gradient norm of the steps
     that are not in the log yet; the best value of the metric, and where the weights are that it was measured on;
-    whether a callback ended the training; how many tokens at once memory was found to hold, None where it held all batches.
+    whether a callback ended the training; how many batches a step has over all
+    processes, which stays as it began; how many tokens at once memory was found to hold, None where it held all batches.
     """
 
     global_step: int = 0
@@ -43,6 +44,7 @@ class TrainerState:
     stopped: bool = False
     max_steps: int = 0
     batches_of_epoch: int = 1
+    batches_of_step: int = 0
     max_tokens: int | None = None
 
     @property

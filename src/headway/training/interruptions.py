@@ -3,8 +3,12 @@
 import os
 import signal
 import threading
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+from headway.settings.training import TrainingArguments
+from headway.training.checkpoints import TrainerState
 
 EXIT = 128
 """A process that a signal ended has this status, and the signal's number beside it."""
@@ -48,3 +52,17 @@ def end(number: int, message: str) -> BaseException:
     if number == signal.SIGINT:
         return KeyboardInterrupt(message)
     return SystemExit(EXIT + number)
+
+
+def stopped_message(number: int, state: TrainerState, folder: Path | None, arguments: TrainingArguments, *, wanted: bool) -> str:
+    """Where a signal ended training, and how it goes on."""
+    stopped = f"Stopped by {signal.Signals(number).name} after step {state.global_step:,} of {state.max_steps:,}."
+    if folder is None:
+        why = "Its checkpoint could not be written" if wanted else "Nothing was saved, because save_strategy is 'no'"
+        return f"{stopped} {why}; training goes on from the last checkpoint there is, or anew."
+    how = (
+        "The same run started again goes on"
+        if arguments.resume_from_checkpoint is True
+        else "resume_from_checkpoint=True goes on"
+    )
+    return f"{stopped} {how} from {folder}."

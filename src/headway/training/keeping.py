@@ -25,8 +25,8 @@ class Keeper:
         self.last: Path | None = None
         """The last one that was written."""
 
-    def write(self, folder: Path, write: Callable[[], None], *, newest: Callable[[], Path | None]) -> bool:
-        """Write a checkpoint; where that fails say why, and what is there instead, and return False."""
+    def write(self, folder: Path, write: Callable[[], None], *, newest: Callable[[], Path | None]) -> str | None:
+        """Write a checkpoint; where that fails say why, and what is there instead, and return that."""
         try:
             write()
         except HeadwayError:
@@ -34,13 +34,17 @@ class Keeper:
         except (OSError, SafetensorError) as error:  # safetensors has its own error for a full disk
             before = newest()
             kept = f"the last one there is {before}" if before else "there is none before it"
-            self.failure = f"{folder} could not be written ({error}); {kept}"
+            failure = f"{folder} could not be written ({error}); {kept}"
             warnings.warn(
-                f"{self.failure}. Training goes on, and the next checkpoint is tried when it is due. {REMEDY}.", stacklevel=2
+                f"{failure}. Training goes on, and the next checkpoint is tried when it is due. {REMEDY}.", stacklevel=2
             )
-            return False
-        self.failure, self.last = None, folder
-        return True
+            return failure
+        return None
+
+    def note(self, folder: Path, failure: str | None) -> None:
+        """Remember what came of a checkpoint; of several processes the first alone writes it, and all know."""
+        self.failure = failure
+        self.last = self.last if failure else folder
 
     def check_last(self) -> None:
         """An error where the last checkpoint of a run that has ended is not on disk."""

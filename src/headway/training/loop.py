@@ -1,16 +1,16 @@
 """The loop around the step: data order, schedule, log, checkpoints and resuming. What is trained comes in as a ``Job``."""
 
 import math
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from headway.errors import CheckpointError
 from headway.neural.model import EncoderModel
@@ -26,17 +26,17 @@ from headway.training.checkpoints import (
     save_state,
     states_in,
 )
-from headway.training.interruptions import Interruptions, end
+from headway.training.interruptions import Interruptions, end, stopped_message
 from headway.training.keeping import Keeper, check_writable
 from headway.training.memory import give_back_freed_memory, keep_freed_memory
+from headway.training.moments import Moment, Now
 from headway.training.optimiser import make_optimizer, set_learning_rate
+from headway.training.order import alike
+from headway.training.processes import Processes, join, share
 from headway.training.reporting import Reporter
 from headway.training.schedules import learning_rates
 from headway.training.soundness import check_sound
 from headway.training.step import Precision, StepResult, mixed_precision, train_step
-
-Moment: TypeAlias = Literal["steps", "epoch"]
-"""After a step, or at the end of an epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,8 @@ class Job:
     """A batch from its indices, the epoch and its number within it."""
     evaluate: Callable[[], dict[str, float]] | None = None
     count: Count = number_of_targets
+    tokens: Callable[[np.ndarray], int] | None = None
+    """How many tokens a batch has; None where all have about as many. The batches of a step are chosen alike in it."""
     identity: Mapping[str, Any] = field(default_factory=dict)
     """What a checkpoint must agree on to be resumed, beside the arguments."""
 
@@ -88,10 +90,12 @@ def train(
     ``use`` gets the state that is kept up to date while training goes on. SIGTERM and Ctrl-C end it after the step under way,
     with a checkpoint.
     """
-    check_writable(arguments.output_dir)
+    processes = join()
+    processes.from_first(lambda: check_writable(arguments.output_dir))
     keep_freed_memory()
     torch.manual_seed(arguments.seed)
-    run = _begun(job, arguments, reporter, callbacks or Callbacks([]))
+    processes.same_weights(job.model)
+    run = _begun(job, arguments, reporter, callbacks or Callbacks([]), processes)
     state, began, first = run.state, time.monotonic(), run.state.global_step
     use(state)
     run.tell("train_begin")
@@ -105,7 +109,7 @@ def train(
             if state.global_step % STEPS_BETWEEN_TRIMS == 0:
                 give_back_freed_memory()
             run.after_step(ends_epoch=ends_epoch)
-            run.heed(interruptions.heard)
+            run.heed(int(processes.numbers(interruptions.heard).max()))
     job.model.eval()
     if arguments.load_best_model_at_end and state.best_global_step not in (None, state.global_step):
         load_weights(run.best_folder(), job.model)
@@ -115,13 +119,15 @@ def train(
     return TrainOutput(state.global_step, reporter.last_loss, {"train_runtime": seconds, "train_steps": steps})
 
 
-def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks: Callbacks) -> "Run":
+def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks: Callbacks, processes: Processes) -> "Run":
     settings = arguments.to_dict()
     optimizer = make_optimizer(job.model, arguments)
     identity = {name: settings[name] for name in DECISIVE} | dict(job.identity)
-    start, total = _resume_folder(arguments), total_steps(job, arguments)
-    rate = learning_rates(total, arguments)  # what is wrong with the schedule is said before the first step
+    start = processes.from_first(lambda: _resume_folder(arguments))
     state = TrainerState() if start is None else load_state(start, job.model, optimizer, identity=identity)
+    state.batches_of_step = state.batches_of_step or arguments.gradient_accumulation_steps * processes.count
+    total = total_steps(job, arguments, batches_of_step=state.batches_of_step)
+    rate = learning_rates(total, arguments)  # what is wrong with the schedule is said before the first step
     state.max_steps, state.batches_of_epoch = total, max(1, len(job.order(state.epochs_done)))
     callbacks.load_states(state.callbacks)
     callbacks.control = TrainerControl()
@@ -137,6 +143,7 @@ def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks
         precision=mixed_precision(job.model.device, bf16=arguments.bf16),
         identity=identity,
         state=state,
+        processes=processes,
     )
 
 
@@ -153,6 +160,7 @@ class Run:
     precision: Precision
     identity: Mapping[str, Any]
     state: TrainerState
+    processes: Processes
     keeper: Keeper = field(default_factory=Keeper)
 
     def tell(self, event: str, **given: Any) -> None:
@@ -160,24 +168,43 @@ class Run:
         self.callbacks.tell(event, self.arguments, self.state, model=self.job.model, optimizer=self.optimizer, **given)
 
     def steps(self) -> Iterator[tuple[list[Batch], bool, bool]]:
-        """The batches of each step that is left, and whether the step begins and ends an epoch; until a callback stops it.
+        """This process's batches of each step that is left, and whether the step begins and ends an epoch; until one is to stop.
 
         The state says where to start and is kept up to date.
         """
-        state, size = self.state, self.arguments.gradient_accumulation_steps
+        state, size = self.state, self.state.batches_of_step
         while state.global_step < state.max_steps and not state.stopped:
-            order = self.job.order(state.epochs_done)
+            order = self._order(state.epochs_done)
             state.batches_of_epoch = max(1, len(order))
             for start in range(state.batch, len(order), size):
                 if state.global_step >= state.max_steps or state.stopped or self.callbacks.control.should_epoch_stop:
                     break
                 stop = min(start + size, len(order))
-                batches = [self.job.load(order[index], state.epochs_done, index) for index in range(start, stop)]
+                batches = [self._load(order[index], index) for index in self._share(order, range(start, stop))]
                 state.batch = stop
                 yield batches, start == 0, stop == len(order)
             if state.batch >= len(order) or self.callbacks.control.should_epoch_stop:
                 state.epochs_done, state.batch = state.epochs_done + 1, 0
                 self.callbacks.control.should_epoch_stop = False
+
+    def _order(self, epoch: int) -> Sequence[np.ndarray]:
+        order, tokens, together = self.job.order(epoch), self.job.tokens, self.state.batches_of_step
+        return order if tokens is None else alike(order, tokens, together=together, seed=self.arguments.seed + epoch)
+
+    def _share(self, order: Sequence[np.ndarray], batches: range) -> list[int]:
+        """Those of a step's batches that are this process's."""
+        tokens = self.job.tokens or len
+        return share(batches, [tokens(order[index]) for index in batches], processes=self.processes)
+
+    def _load(self, indices: np.ndarray, number: int) -> Batch:
+        """A batch, and where its random numbers start: a batch has the same dropout in whichever process, also after a resume."""
+        seeds = np.random.SeedSequence([self.arguments.seed, self.state.epochs_done, number]).generate_state(2, np.uint64)
+        torch.manual_seed(int(seeds[0] >> 1))
+        return replace(self.job.load(indices, self.state.epochs_done, number), seed=int(seeds[1] >> 1))
+
+    def _loss_sum(self, model: EncoderModel, batch: Batch) -> Tensor:
+        torch.manual_seed(batch.seed)
+        return self.job.loss_sum(model, batch)
 
     def step(self, batches: Sequence[Batch]) -> None:
         """One optimiser step at its rate."""
@@ -188,14 +215,16 @@ class Run:
         result = train_step(
             job.model,
             batches,
-            loss_sum=job.loss_sum,
+            loss_sum=self._loss_sum,
             optimizer=self.optimizer,
             precision=self.precision,
             max_grad_norm=arguments.max_grad_norm,
             count=job.count,
             tell=self.tell,
             max_tokens=state.max_tokens,
+            processes=self.processes,
         )
+        result = result.over(self.processes)
         state.global_step += 1
         if result.max_tokens != state.max_tokens:
             self._keep_limit(result)
@@ -215,9 +244,11 @@ class Run:
     def after_step(self, *, ends_epoch: bool) -> None:
         """Log, evaluate and save, where the strategies or a callback want it, or where this was the last step."""
         self.tell("step_end")
+        self._agree()
         self._act("steps", ends_epoch=ends_epoch)
         if ends_epoch:
             self.tell("epoch_end")
+            self._agree()
             self._act("epoch", ends_epoch=True)
 
     def _act(self, moment: Moment, *, ends_epoch: bool) -> None:
@@ -230,10 +261,18 @@ class Run:
         every = arguments.eval_steps or arguments.logging_steps
         if control.should_evaluate or (now.is_due(arguments.eval_strategy, every) and self._is_past_delay()):
             self.evaluate()
+            self._agree()
         state.stopped = self.callbacks.control.should_training_stop
         now = replace(now, is_last=is_last or state.stopped)
         if self.callbacks.control.should_save or self._is_best() or now.is_due(arguments.save_strategy, arguments.save_steps):
             self.save()
+
+    def _agree(self) -> None:
+        """What callbacks want in one process is done in all of them."""
+        if self.processes.count > 1:
+            control = self.callbacks.control
+            wishes = self.processes.wishes(*vars(control).values())
+            self.callbacks.control = replace(control, **dict(zip(vars(control), wishes, strict=True)))
 
     def log(self) -> None:
         """The figures since the last line."""
@@ -268,7 +307,12 @@ class Run:
         def write() -> None:
             save_state(folder, self.job.model, self.optimizer, state, identity=self.identity, limit=arguments.save_total_limit)
 
-        if not self.keeper.write(folder, write, newest=lambda: next(reversed(states_in(folder.parent)), None)):
+        def newest() -> Path | None:
+            return next(reversed(states_in(folder.parent)), None)
+
+        failure = self.processes.from_first(lambda: self.keeper.write(folder, write, newest=newest))
+        self.keeper.note(folder, failure)
+        if failure is not None:
             state.best_model_checkpoint = best_before
             return False
         self.tell("save")
@@ -284,7 +328,8 @@ class Run:
         saved = wants and (self.keeper.last == folder or self.save())
         message = stopped_message(number, state, folder if saved else None, arguments, wanted=wants)
         self.reporter.close()
-        sys.stderr.write(f"{message}\n")
+        if self.processes.is_first:
+            sys.stderr.write(f"{message}\n")
         raise end(number, message)
 
     def best_folder(self) -> Path:
@@ -313,11 +358,12 @@ class Run:
             self.tell("log", logs=self.state.log_history[-1])
 
 
-def total_steps(job: Job, arguments: TrainingArguments) -> int:
+def total_steps(job: Job, arguments: TrainingArguments, *, batches_of_step: int | None = None) -> int:
     """Optimiser steps of the whole run."""
     if arguments.max_steps > 0:
         return arguments.max_steps
-    return max(1, math.ceil(math.ceil(len(job.order(0)) / arguments.gradient_accumulation_steps) * arguments.num_train_epochs))
+    size = batches_of_step or arguments.gradient_accumulation_steps
+    return max(1, math.ceil(math.ceil(len(job.order(0)) / size) * arguments.num_train_epochs))
 
 
 def _resume_folder(arguments: TrainingArguments) -> Path | None:
@@ -330,20 +376,6 @@ def _resume_folder(arguments: TrainingArguments) -> Path | None:
             return check_sound(Path(folder))
 
 
-def stopped_message(number: int, state: TrainerState, folder: Path | None, arguments: TrainingArguments, *, wanted: bool) -> str:
-    """Where a signal ended training, and how it goes on."""
-    stopped = f"Stopped by {signal.Signals(number).name} after step {state.global_step:,} of {state.max_steps:,}."
-    if folder is None:
-        why = "Its checkpoint could not be written" if wanted else "Nothing was saved, because save_strategy is 'no'"
-        return f"{stopped} {why}; training goes on from the last checkpoint there is, or anew."
-    how = (
-        "The same run started again goes on"
-        if arguments.resume_from_checkpoint is True
-        else "resume_from_checkpoint=True goes on"
-    )
-    return f"{stopped} {how} from {folder}."
-
-
 def evaluate(job: Job) -> dict[str, float]:
     """The job's scores with dropout off; the model is left as it was, torch's random state too."""
     assert job.evaluate is not None
@@ -353,25 +385,3 @@ def evaluate(job: Job) -> dict[str, float]:
         scores = job.evaluate()
     job.model.train(was_training)
     return scores
-
-
-@dataclass(frozen=True)
-class Now:
-    """After a step, or at the end of an epoch; and whether training ends here."""
-
-    moment: Moment
-    step: int
-    is_last: bool
-    ends_epoch: bool
-
-    def is_due(self, strategy: str, every: int) -> bool:
-        """Whether a strategy wants its action now; what happens at steps or epochs also happens at the very end."""
-        match strategy:
-            case "no":
-                return False
-            case "epoch":
-                return self.moment == "epoch" or (self.is_last and not self.ends_epoch)
-            case "best":
-                return self.moment == "steps" and self.is_last
-            case _:
-                return self.moment == "steps" and (self.is_last or self.step % every == 0)

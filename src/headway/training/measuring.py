@@ -21,6 +21,7 @@ from headway.neural.packing import Packed
 from headway.training.labelled import Asked, Measurable
 from headway.training.objectives.heads import Objective, pack_examples
 from headway.training.out_of_memory import run_what_fits
+from headway.training.processes import Processes, current
 from headway.training.step import Precision
 
 EVALUATION_TOKENS = 8192
@@ -55,7 +56,7 @@ def measure(
     examples, answers = rows.examples, None if rows.asked is None else Answers(rows.asked)
     firsts = np.cumsum([0, *(len(example.sequences) for example in examples)])
     logits: list[Any] = [()] * len(examples)
-    total, targets = 0.0, 0.0
+    terms: list[tuple[int, float, int]] = []
 
     def run(indices: Sequence[int]) -> tuple[float, int, list[list[Outputs]]]:
         chosen = [examples[index] for index in indices]
@@ -67,17 +68,23 @@ def measure(
         return loss, batch.count if batch else 0, [list(islice(outputs, len(example.sequences))) for example in chosen]
 
     plan = plan_batches([example.tokens for example in examples], max_tokens=EVALUATION_TOKENS)
+    places = {index: place for place, index in enumerate(index for batch in plan for index in batch)}
+    processes = current()
     with torch.inference_mode(), precision():
-        for indices, (loss, count, outputs) in run_what_fits(run, plan, device=model.device):
-            total, targets = total + loss, targets + count
+        for indices, (loss, count, outputs) in run_what_fits(run, plan[processes.rank :: processes.count], device=model.device):
+            terms.append((places[indices[0]], loss, count))
             for index, own in zip(indices, outputs, strict=True):
                 if answers is not None:
                     answers.add(int(firsts[index]), own)
                 if keep_logits:
                     logits[index] = together(own)
             tell()
-    mean = total / (targets or 1.0) if rows.is_labelled else None
-    return Measured(mean, None if answers is None else answers.scores(), logits if keep_logits else [])
+    terms = sorted(one for theirs in processes.gathered(terms) for one in theirs)  # added up in one order, however shared out
+    mean = sum(term[1] for term in terms) / (sum(term[2] for term in terms) or 1.0) if rows.is_labelled else None
+    if answers is not None:
+        answers.add_others(processes)
+    logits = [next(filter(len, row), ()) for row in zip(*processes.gathered(logits), strict=True)] if keep_logits else []
+    return Measured(mean, None if answers is None else answers.scores(), logits)
 
 
 class Answers:
@@ -100,6 +107,22 @@ class Answers:
             parts[part] = self.asked.prepared.reduce(output, encoded, part=part)
             if len(parts) == len(encoded.sequences):
                 self._observe(owner, [parts[number] for number in range(len(parts))])
+
+    def add_others(self, processes: Processes) -> None:
+        """Take what other processes found: whole answers, and parts of answers that several have parts of."""
+        if processes.count == 1:
+            return
+        found = processes.gathered((self.observations, self.parts))
+        parts: dict[int, dict[int, Any]] = {}
+        for observations, theirs in found:
+            self.observations = [
+                own if own is not None else other for own, other in zip(self.observations, observations, strict=True)
+            ]
+            for owner, some in theirs.items():
+                parts.setdefault(owner, {}).update(some)
+        self.parts = parts
+        for owner, some in list(parts.items()):
+            self._observe(owner, [some[number] for number in range(len(some))])
 
     def scores(self) -> dict[str, float]:
         """The measures of all answers."""

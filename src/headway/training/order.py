@@ -4,7 +4,7 @@ It is decided from lengths and a seed alone.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -30,6 +30,23 @@ def shuffled_batches(
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         batches += _by_texts(pool, max_texts) if max_texts else _by_tokens(pool, lengths, max_tokens or 0)
     return [batches[index] for index in random.permutation(len(batches))]
+
+
+def alike(batches: Sequence[np.ndarray], tokens: Callable[[np.ndarray], int], *, together: int, seed: int) -> list[np.ndarray]:
+    """The batches in another order, in which each step's ``together`` batches have about as many tokens as one another.
+
+    So no process waits long for another. Batches are sorted within pools, divided into steps, and the steps shuffled; a step with
+    fewer batches comes last.
+    """
+    if together == 1:
+        return list(batches)
+    steps: list[list[np.ndarray]] = []
+    for start in range(0, len(batches), POOL * together):
+        pool = sorted(batches[start : start + POOL * together], key=tokens)
+        steps += [pool[first : first + together] for first in range(0, len(pool), together)]
+    whole = [step for step in steps if len(step) == together]
+    order = np.random.default_rng([seed, len(batches)]).permutation(len(whole))
+    return [batch for step in [*(whole[place] for place in order), *steps[len(whole) :]] for batch in step]
 
 
 def with_warm_up(order: Callable[[int], list[np.ndarray]], epoch: int, *, batches: int, first: float) -> list[np.ndarray]:

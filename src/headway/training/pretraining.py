@@ -28,6 +28,7 @@ from headway.training.masking import Masking, masked_batch
 from headway.training.order import shuffled_batches, with_warm_up
 from headway.training.pieces import Examples
 from headway.training.pretraining_objective import PretrainingObjective, check_head, find_objective
+from headway.training.processes import join
 from headway.training.reporting import Reporter
 from headway.training.step import mixed_precision
 from headway.training.trackers import trackers
@@ -47,22 +48,28 @@ def pretrain(settings: PretrainSettings, *, documents: Iterable[str] | None = No
 
     ``documents`` are texts from Python, beside the settings' files or in their place; whoever resumes gives the same ones again.
     """
+    processes = join()
     torch.manual_seed(settings.seed)
     output, objective = Path(settings.output_dir), find_objective(settings.objective)
     tokenizer = Tokenizer.from_pretrained(settings.tokenizer or settings.model or "")
     model = objective.complete(make_model(settings, tokenizer, head=objective.head), settings)
     keep = Kept(sentences=settings.sentences if objective.reads_sentences else None, words=settings.masking != "token")
-    corpus = tokenise_corpus(
-        settings.files, tokenizer, output / "tokens", column=settings.text_column, keep=keep, stream=documents, progress=progress
-    )
+    corpus = processes.first_before_others(
+        lambda: tokenise_corpus(
+            settings.files, tokenizer, output / "tokens", column=settings.text_column, keep=keep, stream=documents,
+            progress=progress and processes.is_first,
+        )
+    )  # fmt: skip
     job = job_of(settings, Reading(settings, objective, corpus, tokenizer), model)
     reporter = Reporter(output, progress=progress, doing="Pre-training")
     try:
         result = train(job, settings, reporter, Callbacks(trackers(settings)))
     finally:
         reporter.close()
-    model.save_pretrained(output)
-    tokenizer.save_pretrained(output)
+    if processes.is_first:
+        model.save_pretrained(output)
+        tokenizer.save_pretrained(output)
+    processes.wait()
     return result
 
 

@@ -18,6 +18,7 @@ from headway.settings.training import TrainingArguments
 from headway.training.batch import Batch
 from headway.training.checkpoints import TrainerState
 from headway.training.machine import matrix_product_peak, memory
+from headway.training.processes import current
 from headway.training.screen import Screen
 from headway.training.step import StepResult, gains_from_bf16
 from headway.training.view import View, lines
@@ -37,8 +38,9 @@ class Reporter:
 
     def __init__(self, output: str | Path, *, progress: bool = True, doing: str = "Training") -> None:
         self.path = Path(output) / LOG
-        self.is_shown = progress
-        self.screen = Screen(shown=progress)
+        self.is_first = current().is_first
+        self.is_shown = progress and self.is_first
+        self.screen = Screen(shown=self.is_shown)
         self.doing = doing
         self.last_loss = math.nan
         self.losses: deque[float] = deque(maxlen=REMEMBERED)
@@ -112,6 +114,8 @@ class Reporter:
         self.screen.say(f"step {state.global_step:,}: " + ", ".join(f"{name} {_short(value)}" for name, value in figures.items()))
 
     def _write(self, state: TrainerState) -> None:
+        if not self.is_first:
+            return
         try:
             with atomic_file(self.path) as draft:
                 draft.write_text("".join(json.dumps(entry) + "\n" for entry in state.log_history), encoding="utf-8")

@@ -1,15 +1,17 @@
 """One optimiser step, a function: no state, no logging, no choice of device."""
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Self, TypeAlias
 
 import torch
 
 from headway.neural.model import EncoderModel
 from headway.training.batch import Batch, Count, LossSum, number_of_targets
 from headway.training.out_of_memory import accumulate_what_fits, take_step
+from headway.training.processes import ALONE, Processes
 
 Tell: TypeAlias = Callable[[str], None]
 """Tells whoever wants to know that something has happened."""
@@ -29,6 +31,14 @@ class StepResult:
     tokens: int
     max_tokens: int | None = None
 
+    def over(self, processes: Processes) -> Self:
+        """What all processes saw together: losses and tokens added up, and the tokens at once that fit into each memory."""
+        if processes.count == 1:
+            return self
+        losses, tokens, limits = processes.numbers(self.loss, self.tokens, self.max_tokens or math.inf).T
+        most = None if math.isinf(limits.min()) else int(limits.min())
+        return replace(self, loss=float(losses.sum()), tokens=int(tokens.sum()), max_tokens=most)
+
 
 def train_step(
     model: EncoderModel,
@@ -41,14 +51,16 @@ def train_step(
     count: Count = number_of_targets,
     tell: Tell = lambda event: None,
     max_tokens: int | None = None,
+    processes: Processes = ALONE,
 ) -> StepResult:
     """Accumulate the batches' gradients and take one step.
 
     The loss is summed over targets and divided by those of the whole step, as ``count`` counts them, so the weights are the same
-    however the texts are divided. ``tell`` is called with ``substep_end``, ``pre_optimizer_step`` and ``optimizer_step``.
+    however the texts are divided, among batches or ``processes``. ``tell`` is called with ``substep_end``,
+    ``pre_optimizer_step`` and ``optimizer_step``.
     Batches of more than ``max_tokens`` run in parts, and so does all of it once memory does not suffice.
     """
-    targets = sum(map(count, batches)) or 1.0
+    targets = processes.sum(sum(map(count, batches))) or 1.0
     total = torch.zeros((), device=model.device)
     last_done = 0
 
@@ -67,6 +79,7 @@ def train_step(
     max_tokens = accumulate_what_fits(
         model, batches, device=total.device, begin=total.zero_, accumulate=accumulate, done=done, max_tokens=max_tokens
     )
+    processes.add_gradients(model)
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm or torch.inf)
     tell("pre_optimizer_step")
     take_step(optimizer)

@@ -9,6 +9,7 @@ from typing import Any
 from headway.errors import MissingExtraError
 from headway.settings.training import TrainingArguments
 from headway.training.callbacks import TrainerCallback, TrainerControl
+from headway.training.processes import current
 
 FOLDER = "runs"
 EVALUATION, TRAINING = "eval", "train"
@@ -96,7 +97,12 @@ TRACKERS: Mapping[str, tuple[str, Callable[[], TrainerCallback]]] = {
 
 
 def trackers(args: TrainingArguments) -> list[TrainerCallback]:
-    """The callbacks that ``report_to`` names; ``all`` are those whose package is installed."""
+    """The callbacks that ``report_to`` names; ``all`` are those whose package is installed.
+
+    Of several processes only the first sends figures anywhere.
+    """
+    if not current().is_first:
+        return []
     named = [name for word in args.report_to for name in (TRACKERS if word == "all" else [word]) if word != "none"]
     found = []
     for name in dict.fromkeys(named):

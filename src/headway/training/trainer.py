@@ -26,6 +26,7 @@ from headway.training.loop import Job, TrainOutput, evaluate, train
 from headway.training.measuring import Measured, label_ids, measure, predictions
 from headway.training.objectives.heads import objective_of
 from headway.training.order import shuffled_batches
+from headway.training.processes import current, join
 from headway.training.reporting import Reporter
 from headway.training.rows import Collator, collated_batch, fingerprint, read_rows
 from headway.training.step import mixed_precision
@@ -87,6 +88,7 @@ class Trainer:
                 "Trainer needs a model. Make one, for example with AutoModelForSequenceClassification.from_pretrained(…)."
             )
         self.args = args or TrainingArguments()
+        join()
         self.model = model.to("cuda" if torch.cuda.is_available() else "cpu")
         if self.args.freeze:
             self.model.freeze(*self.args.freeze)
@@ -168,9 +170,11 @@ class Trainer:
     def save_model(self, output_dir: str | Path | None = None) -> None:
         """Write the model, and the tokenizer where there is one, to a folder that ``pipeline`` and transformers load."""
         folder = Path(output_dir or self.args.output_dir)
-        self.model.save_pretrained(folder)
-        if self.processing_class is not None:
+        processes = current()
+        self.model.save_pretrained(folder, is_main_process=processes.is_first)
+        if self.processing_class is not None and processes.is_first:
             self.processing_class.save_pretrained(folder)
+        processes.wait()
 
     def _job(self) -> Job:
         examples = self._examples()
@@ -183,6 +187,7 @@ class Trainer:
             loss_sum=loss_sum,
             count=count,
             order=lambda epoch: shuffled_batches(lengths, seed=seed, epoch=epoch, max_texts=size),
+            tokens=lambda indices: int(lengths[indices].sum()),
             load=lambda indices, epoch, number: self._load(examples, indices),
             evaluate=None if held_out is None else lambda: self._scores(held_out),
             identity={"data": fingerprint(examples)},

@@ -1,0 +1,116 @@
+"""Several processes learn what one learns."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from headway.training.order import alike
+from headway.training.processes import Processes, share
+
+SCRIPT = Path(__file__).parent / "several.py"
+
+
+def torchrun(count, *arguments):
+    """The script in so many processes; what it said and its status."""
+    start = [sys.executable] if count == 1 else [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(count), "--master-port", "0",
+        "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0",
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*start, str(SCRIPT), *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=200, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, tokenizer_folder):
+    import torch
+
+    from headway.families import family
+    from headway.neural import AutoModelForSequenceClassification
+    from headway.text import Tokenizer
+
+    torch.manual_seed(3)
+    sizes = {"hidden_size": 28, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 37}
+    config = family("bert").config(
+        **sizes, vocab_size=len(Tokenizer.from_pretrained(tokenizer_folder)), max_position_embeddings=41
+    )
+    folder = tmp_path_factory.mktemp("model")
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory, model, labelled_file, text_file, tokenizer_folder):
+    """``ran(processes, name, *parts)``: the folder that all of them write to, after this run."""
+    folder = tmp_path_factory.mktemp("several")
+
+    def run(count, name, *parts, recipe=2):
+        found = torchrun(count, folder, model, labelled_file, text_file, tokenizer_folder, name, recipe, *parts)
+        return folder, found
+
+    return run
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def assert_close(found, expected, tolerance=2e-5):
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_allclose(found[name], array, atol=tolerance, rtol=1e-4, err_msg=name)
+
+
+def log(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_two_processes_learn_what_one_learns(ran):
+    folder, two = ran(2, "two", "fine-tune", "pretrain", "stop")
+    assert two.returncode == 0, two.stderr
+    _, one = ran(1, "one", "fine-tune", "pretrain", recipe=1)
+    assert one.returncode == 0, one.stderr
+    for part in ("fine", "pre"):
+        assert_close(weights(folder / f"{part}-two"), weights(folder / f"{part}-one"))
+        for ours, theirs in zip(log(folder / f"{part}-two"), log(folder / f"{part}-one"), strict=True):
+            ours.pop("tokens_per_second", None), theirs.pop("tokens_per_second", None)
+            assert ours == pytest.approx(theirs, rel=1e-3)
+    found, expected = (json.loads((folder / f"fine-{name}.json").read_text()) for name in ("two", "one"))
+    np.testing.assert_allclose(found["logits"], expected["logits"], atol=1e-4)
+    assert json.loads((folder / "stop-two.json").read_text())["step"] == 5
+
+
+def test_batches_are_shared_out_once_each_and_alike_in_tokens():
+    tokens = [40, 13, 7, 7, 29, 3, 3]
+    for count in (1, 2, 3, 9):
+        shares = [share(range(7), tokens, processes=Processes(rank, count)) for rank in range(count)]
+        assert sorted(index for mine in shares for index in mine) == list(range(7))
+    loads = [sum(tokens[index] for index in share(range(7), tokens, processes=Processes(rank, 2))) for rank in range(2)]
+    assert max(loads) - min(loads) <= 3
+
+
+def test_the_batches_of_a_step_have_about_as_many_tokens_and_none_is_lost():
+    lengths = np.random.default_rng(0).lognormal(4, 0.8, 997).astype(int) + 1
+    batches = [np.arange(start, min(start + 7, 997)) for start in range(0, 997, 7)]
+
+    def tokens(batch):
+        return int(lengths[batch].sum())
+
+    for together in (1, 2, 5):
+        found = alike(batches, tokens, together=together, seed=1)
+        assert sorted(np.concatenate(found).tolist()) == list(range(997))
+        steps = [
+            [tokens(batch) for batch in found[start : start + together]]
+            for start in range(0, 143 // together * together, together)
+        ]
+        assert np.mean([max(step) / np.mean(step) for step in steps]) < 1.1
+        assert [batch.tolist() for batch in alike(batches, tokens, together=together, seed=1)] == [
+            batch.tolist() for batch in found
+        ]
