@@ -97,7 +97,7 @@ def test_the_first_loss_is_that_of_guessing_blindly(tmp_path, text_file, tokeniz
 def test_a_tiny_model_learns_a_tiny_text_by_heart(tmp_path, tokenizer_folder):
     (tmp_path / "text.txt").write_text("the good film was warm and bright but the dull song was cold and slow .\n\n" * 20)
     settings = settings_for(
-        tmp_path / "out", tmp_path / "text.txt", tokenizer_folder, max_steps=200, learning_rate=1e-2, dropout=0.0, held_out=0,
+        tmp_path / "out", tmp_path / "text.txt", tokenizer_folder, max_steps=130, learning_rate=1e-2, dropout=0.0, held_out=0,
         eval_strategy="no", save_strategy="no", hidden_size=32, family="bert", tokens_per_batch=307,
     )  # fmt: skip
     pretrain(settings, progress=False)
@@ -195,7 +195,9 @@ def test_a_checkpoint_learns_on_from_other_text(tmp_path, text_file, tokenizer_f
     pretrain(base, progress=False)
     other = tmp_path / "other.txt"
     other.write_text("the good good room was bad and dull .\n\n" * 40)
-    settings = replace(base, files=(str(other),), tokenizer=None, model=base.output_dir, objective="masked-lm", learning_rate=0.0)
+    settings = replace(
+        base, files=(str(other),), tokenizer=None, model=base.output_dir, objective="masked-lm", learning_rate=1e-30
+    )
     pretrain(replace(settings, output_dir=str(tmp_path / "on")), progress=False)
     before, after = (load_file(tmp_path / name / "model.safetensors") for name in ("base", "on"))
     assert {name for name in after if (before[name] != after[name]).any()} == set()

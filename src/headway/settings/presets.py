@@ -122,5 +122,8 @@ def takes_preset(cls: Kind) -> Kind:
 def preset(name: str) -> Preset:
     """The recipe of this name."""
     if name not in PRESETS:
-        raise ConfigError(f"There is no preset {name!r}.{nearest(name, set(get_args(PresetName)))}")
+        raise ConfigError(
+            f"There is no preset {name!r}; presets are the settings of published recipes.{nearest(name, set(get_args(PresetName)))} "
+            "docs/pretraining.md says what each is."
+        )
     return PRESETS[name]
