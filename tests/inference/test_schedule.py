@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from headway.core.batching import TokenSequence
-from headway.errors import InputError
+from headway.errors import HeadwayError, InputError
 from headway.inference import schedule
 from headway.inference.schedule import (
     BATCH_COST,
@@ -21,6 +21,7 @@ from headway.inference.schedule import (
     WINDOWS_AT_ONCE,
     Answered,
     Plan,
+    at_input,
     finish_time,
     next_count,
     places,
@@ -375,3 +376,14 @@ def test_memory_holds_the_inputs_of_two_windows_however_many_there_are():
     for _ in stream(texts(), FakeTask(), FakeEngine(token_budget=500)):
         most = max(most, len(alive))
     assert most <= (WINDOWS_AT_ONCE + 1) * (WINDOW_TOKENS // 500 + 1)
+
+
+def test_an_error_at_an_input_keeps_what_it_carries():
+    class CarryingError(HeadwayError):
+        def __init__(self, message, *, reason):
+            super().__init__(message)
+            self.reason = reason
+
+    first = CarryingError("It is late.", reason="expired")
+    said = at_input(first, 7)
+    assert (str(said), said.reason, said.__cause__) == ("Input 7: It is late.", "expired", first)

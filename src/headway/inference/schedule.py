@@ -104,7 +104,7 @@ def stream(
     """
     for number, found in enumerate(places(items, prepared, engine, most_tokens=most_tokens)):
         if isinstance(found, HeadwayError):
-            raise _numbered(found, number) if numbered else found
+            raise at_input(found, number) if numbered else found
         yield found
 
 
@@ -300,7 +300,9 @@ def _answer_here(encoded: Sequence[Encoded | HeadwayError], chosen: Plan, prepar
             yield _answer([parts[index, part] for part in range(len(text.sequences))], text, prepared)
 
 
-def _numbered(error: HeadwayError, number: int) -> HeadwayError:
-    said = type(error)(f"Input {number}: {error}")
+def at_input(error: HeadwayError, number: int) -> HeadwayError:
+    """The error with the place of its input, counted from 0, before its words; whatever else it carries stays."""
+    said = type(error).__new__(type(error), f"Input {number}: {error}")
+    said.__dict__.update(error.__dict__)
     said.__cause__ = error
     return said

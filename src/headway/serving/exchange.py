@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from headway.errors import HeadwayError
-from headway.inference.schedule import Place
+from headway.inference.schedule import Place, at_input
 from headway.tasks import Call, ModelFacts, Prepared
 
 if TYPE_CHECKING:
@@ -109,16 +109,10 @@ class Answers:
         """Each item's answer in its plain form, as ``Pipeline.stream`` gives it; the first error is raised."""
         for number, place in enumerate(self.places):
             if isinstance(place, HeadwayError):
-                raise place if len(self.places) == 1 else _numbered(place, number)
+                raise place if len(self.places) == 1 else at_input(place, number)
         return [place.answer for place in self.places if not isinstance(place, HeadwayError)]
 
     def presented(self, kind: Literal["text", "item", "list"]) -> Any:
         """What ``pipeline()`` returns for a lone text, one input of another form, or a list; the first error is raised."""
         answers = self.plain()
         return self.prepared.present(answers, Call(kind, self.given, self.given)) if answers else []
-
-
-def _numbered(error: HeadwayError, number: int) -> HeadwayError:
-    said = type(error)(f"Input {number}: {error}")
-    said.__cause__ = error
-    return said
