@@ -1,14 +1,17 @@
-"""What each of several processes does in ``test_processes``; torchrun starts it, and one process alone runs it too.
+"""What each of several processes does in ``test_processes``; torchrun starts it, and one process alone does it too.
 
-``python several.py FOLDER MODEL ROWS TEXT TOKENIZER NAME PROCESSES_OF_THE_RECIPE PART…``
+``several.py FOLDER MODEL ROWS TEXT TOKENIZER NAME PROCESSES_OF_THE_RECIPE PART…``
 """
 
 import json
 import os
 import signal
 import sys
-import warnings
+from dataclasses import dataclass
 from pathlib import Path
+
+import torch
+from torch import nn
 
 from headway.neural import AutoModelForSequenceClassification
 from headway.settings.pretraining import PretrainSettings
@@ -19,80 +22,108 @@ from headway.training.callbacks import TrainerCallback
 from headway.training.pretraining import pretrain
 from headway.training.processes import current
 
-warnings.simplefilter("ignore")
-folder, model, rows, text, tokenizer, name = sys.argv[1:7]
-recipe, parts = int(sys.argv[7]), sys.argv[8:]
 COMMON = {"logging_steps": 2, "save_steps": 3, "bf16": False, "learning_rate": 1e-3, "save_total_limit": None}
 
 
 class OneStops(TrainerCallback):
-    """The second process alone wants to stop."""
+    """The last process alone wants to stop."""
 
     def on_step_end(self, args, state, control, **given):
         control.should_training_stop = state.global_step == 5 and current().rank == current().count - 1
 
 
-def fine_tune(output, *, callbacks=(), **changes):
-    labels = [json.loads(line) for line in Path(rows).read_text().splitlines()]
-    data = [{"text": row["text"], "label": int(row["label"] == "pos")} for row in labels]
-    arguments = TrainingArguments(
-        f"{folder}/{output}-{name}", num_train_epochs=2, per_device_train_batch_size=3, eval_strategy="steps", eval_steps=4,
-        gradient_accumulation_steps=4 // recipe, **COMMON | changes,
-    )  # fmt: skip
-    trainer = Trainer(
-        AutoModelForSequenceClassification.from_pretrained(model, num_labels=2, hidden_dropout_prob=0.2), arguments,
-        train_dataset=data, eval_dataset=data[:17], processing_class=Tokenizer.from_pretrained(tokenizer), callbacks=callbacks,
-        progress=False,
-    )  # fmt: skip
-    trainer.train()
-    trainer.save_model()
-    predicted = trainer.predict(data[:13])
-    if current().is_first:
-        found = {
-            "logits": predicted.predictions.tolist(),
-            "step": trainer.state.global_step,
-        }
-        Path(f"{folder}/{output}-{name}.json").write_text(json.dumps(found))
+@dataclass(frozen=True)
+class Several:
+    """Where everything is, and how many processes the accumulation is meant for."""
+
+    folder: str
+    model: str
+    rows: str
+    text: str
+    tokenizer: str
+    name: str
+    recipe: int
+
+    def run(self, *parts):
+        for part in parts:
+            match part:
+                case "fine-tune":
+                    self.fine_tune("fine")
+                case "stop":
+                    self.fine_tune("stop", callbacks=[OneStops()])
+                case "pretrain":
+                    self.learn()
+                case "sparse":
+                    self.add_sparse()
+                case "sigterm":
+                    at_step(2, signal.SIGTERM)
+                    self.learn()
+                case "sigkill":
+                    at_step(3, signal.SIGKILL)
+                    self.learn()
+
+    def fine_tune(self, output, *, callbacks=()):
+        rows = [json.loads(line) for line in Path(self.rows).read_text().splitlines()]
+        data = [{"text": row["text"], "label": int(row["label"] == "pos")} for row in rows]
+        arguments = TrainingArguments(
+            f"{self.folder}/{output}-{self.name}", num_train_epochs=2, per_device_train_batch_size=3, eval_strategy="steps",
+            eval_steps=4, gradient_accumulation_steps=4 // self.recipe, **COMMON,
+        )  # fmt: skip
+        model = AutoModelForSequenceClassification.from_pretrained(self.model, num_labels=2, hidden_dropout_prob=0.2)
+        trainer = Trainer(
+            model, arguments, train_dataset=data, eval_dataset=data[:17], callbacks=callbacks,
+            processing_class=Tokenizer.from_pretrained(self.tokenizer), progress=False,
+        )  # fmt: skip
+        trainer.train()
+        trainer.save_model()
+        predicted = trainer.predict(data[:13])
+        if current().is_first:
+            found = {"logits": predicted.predictions.tolist(), "step": trainer.state.global_step}
+            Path(f"{self.folder}/{output}-{self.name}.json").write_text(json.dumps(found))
+
+    def learn(self):
+        pretrain(
+            PretrainSettings(
+                files=(self.text,), tokenizer=self.tokenizer, output_dir=f"{self.folder}/pre-{self.name}", family="bert",
+                hidden_size=28, num_hidden_layers=1, num_attention_heads=4, max_position_embeddings=37, max_length=29,
+                tokens_per_batch=131, max_steps=7, held_out=0.1, dropout=0.1, gradient_accumulation_steps=6 // self.recipe,
+                eval_strategy="steps", eval_steps=3, **COMMON,
+            ),
+            progress=False,
+        )  # fmt: skip
+
+    def add_sparse(self):
+        """Gradients of some rows of a table are those of all processes; a weight that one alone has used too."""
+        processes, found = current(), []
+        for sparse in (True, False):
+            torch.manual_seed(1)
+            model = nn.ModuleDict(
+                {"table": nn.Embedding(11, 3, sparse=sparse), "own": nn.Linear(3, 2), "unused": nn.Linear(1, 1)}
+            )
+            states = model["table"](torch.tensor([[1, 4, 4], [4, 7, 2]][processes.rank]))
+            (model["own"](states) if processes.is_first else states).pow(2).sum().backward()
+            processes.add_gradients(model)
+            found.append([weight.grad for weight in model.parameters()])
+        assert found[0][0].is_sparse
+        assert torch.equal(found[0][0].to_dense(), found[1][0])
+        assert torch.equal(found[0][1], found[1][1])
+        assert found[0][1].abs().sum() > 0
+        assert found[0][3] is None
 
 
-def learn(output):
-    pretrain(
-        PretrainSettings(
-            files=(text,), tokenizer=tokenizer, output_dir=f"{folder}/{output}-{name}",
-            family="bert", hidden_size=28, num_hidden_layers=1,
-            num_attention_heads=4, max_position_embeddings=37, max_length=29, tokens_per_batch=131, max_steps=7, held_out=0.1,
-            dropout=0.1, gradient_accumulation_steps=6 // recipe, eval_strategy="steps", eval_steps=3, **COMMON,
-        ),
-        progress=False,
-    )  # fmt: skip
-
-
-def killed_at(step, number, rank):
+def at_step(step, number):
+    """Send this signal to the second process as it comes to this step, counted from now."""
     real, steps = loop.train_step, 0
 
     def counted(*arguments, **named):
         nonlocal steps
         steps += 1
-        if steps == step and current().rank == rank:
+        if steps == step and current().rank == 1:
             os.kill(os.getpid(), number)
         return real(*arguments, **named)
 
     loop.train_step = counted
 
 
-for part in parts:
-    match part:
-        case "fine-tune":
-            fine_tune("fine")
-        case "resumed":
-            fine_tune("fine", resume_from_checkpoint=f"{folder}/from/checkpoint-6")
-        case "stop":
-            fine_tune("stop", callbacks=[OneStops()])
-        case "pretrain":
-            learn("pre")
-        case "kill":
-            killed_at(5, signal.SIGKILL, current().count)
-            learn("pre")
-        case "sigterm":
-            killed_at(5, signal.SIGTERM, 1)
-            learn("pre")
+if __name__ == "__main__":
+    Several(*sys.argv[1:7], int(sys.argv[7])).run(*sys.argv[8:])

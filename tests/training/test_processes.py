@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,18 +11,18 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from headway.training.checkpoints import newest_state
 from headway.training.order import alike
 from headway.training.processes import Processes, share
+from training.several import Several
 
 SCRIPT = Path(__file__).parent / "several.py"
 
 
 def torchrun(count, *arguments):
     """The script in so many processes; what it said and its status."""
-    start = [sys.executable] if count == 1 else [
-        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(count), "--master-port", "0",
-        "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0",
-    ]  # fmt: skip
+    start = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--nproc-per-node", str(count)]
+    start += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]  # any free port
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [*start, str(SCRIPT), *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=200, check=False
@@ -48,12 +49,15 @@ def model(tmp_path_factory, tokenizer_folder):
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory, model, labelled_file, text_file, tokenizer_folder):
-    """``ran(processes, name, *parts)``: the folder that all of them write to, after this run."""
+    """``ran(processes, name, *parts)``: the folder that all of them write to, and what torchrun said; None for one process."""
     folder = tmp_path_factory.mktemp("several")
 
     def run(count, name, *parts, recipe=2):
-        found = torchrun(count, folder, model, labelled_file, text_file, tokenizer_folder, name, recipe, *parts)
-        return folder, found
+        where = [*map(str, (folder, model, labelled_file, text_file, tokenizer_folder)), name]
+        if count == 1:
+            Several(*where, recipe).run(*parts)
+            return folder, None
+        return folder, torchrun(count, *where, recipe, *parts)
 
     return run
 
@@ -69,22 +73,50 @@ def assert_close(found, expected, tolerance=2e-5):
 
 
 def log(folder):
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "tokens_per_second"} for line in lines]
 
 
-def test_two_processes_learn_what_one_learns(ran):
-    folder, two = ran(2, "two", "fine-tune", "pretrain", "stop")
-    assert two.returncode == 0, two.stderr
-    _, one = ran(1, "one", "fine-tune", "pretrain", recipe=1)
-    assert one.returncode == 0, one.stderr
+@pytest.fixture(scope="module")
+def two(ran):
+    folder, found = ran(2, "two", "sparse", "fine-tune", "pretrain", "stop")
+    assert found.returncode == 0, found.stderr
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore:.*new:UserWarning", "ignore:.*made anew:UserWarning")
+def test_two_processes_learn_and_measure_what_one_does(ran, two):
+    ran(1, "one", "fine-tune", "pretrain", recipe=1)
     for part in ("fine", "pre"):
-        assert_close(weights(folder / f"{part}-two"), weights(folder / f"{part}-one"))
-        for ours, theirs in zip(log(folder / f"{part}-two"), log(folder / f"{part}-one"), strict=True):
-            ours.pop("tokens_per_second", None), theirs.pop("tokens_per_second", None)
+        assert_close(weights(two / f"{part}-two"), weights(two / f"{part}-one"))
+        for ours, theirs in zip(log(two / f"{part}-two"), log(two / f"{part}-one"), strict=True):
             assert ours == pytest.approx(theirs, rel=1e-3)
-    found, expected = (json.loads((folder / f"fine-{name}.json").read_text()) for name in ("two", "one"))
+    found, expected = (json.loads((two / f"fine-{name}.json").read_text()) for name in ("two", "one"))
     np.testing.assert_allclose(found["logits"], expected["logits"], atol=1e-4)
-    assert json.loads((folder / "stop-two.json").read_text())["step"] == 5
+    assert found["step"] == expected["step"] == 14  # 83 rows in steps of twelve, twice
+
+
+def test_what_a_callback_wants_in_one_process_ends_all_of_them(two):
+    assert json.loads((two / "stop-two.json").read_text())["step"] == 5
+
+
+def test_stopped_and_killed_runs_go_on_in_any_number_of_processes(ran, two):
+    folder, stopped = ran(2, "stopped", "sigterm")
+    assert stopped.returncode != 0
+    assert stopped.stderr.count("Stopped by SIGTERM after step 2 of 7. The same run started again goes on from") == 1
+    for name in ("alone", "three"):
+        shutil.copytree(folder / "pre-stopped", folder / f"pre-{name}")
+    _, killed = ran(2, "stopped", "sigkill")
+    assert killed.returncode != 0
+    assert newest_state(folder / "pre-stopped").name == "checkpoint-3"
+    assert ran(2, "stopped", "pretrain")[1].returncode == 0
+    found, expected = weights(folder / "pre-stopped"), weights(folder / "pre-two")
+    assert all((found[name] == expected[name]).all() for name in expected)
+    assert log(folder / "pre-stopped") == log(folder / "pre-two")
+    ran(1, "alone", "pretrain")
+    assert_close(weights(folder / "pre-alone"), expected)
+    assert ran(3, "three", "pretrain")[1].returncode == 0
+    assert_close(weights(folder / "pre-three"), expected)
 
 
 def test_batches_are_shared_out_once_each_and_alike_in_tokens():

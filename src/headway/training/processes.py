@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from headway.errors import ConfigError, HeadwayError
 
@@ -96,12 +96,24 @@ class Processes:
             return
         trained = [weight for weight in model.parameters() if weight.requires_grad]
         used = self.wishes(*(weight.grad is not None for weight in trained))  # what nobody used stays without one
-        for weights in buckets(weight for weight, is_used in zip(trained, used, strict=True) if is_used):
+        sparse = self.wishes(*(weight.grad is not None and weight.grad.is_sparse for weight in trained))
+        for weight in (weight for weight, is_sparse in zip(trained, sparse, strict=True) if is_sparse):
+            weight.grad = self._rows_of_all(weight)
+        dense = zip(trained, used, sparse, strict=True)
+        for weights in buckets(weight for weight, is_used, is_sparse in dense if is_used and not is_sparse):
             gradients = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
             flat = torch.cat([gradient.flatten() for gradient in gradients])
             dist.all_reduce(flat)
             for weight, part in zip(weights, flat.split([weight.numel() for weight in weights]), strict=True):
                 weight.grad = part.view_as(weight)
+
+    def _rows_of_all(self, weight: nn.Parameter) -> Tensor:
+        """The gradients of those rows of a table that any process has one of, added up."""
+        own = None if weight.grad is None else weight.grad.coalesce()
+        found = self.gathered(None if own is None else (own.indices().cpu(), own.values().cpu()))
+        kept = [one for one in found if one is not None]
+        rows, values = torch.cat([rows for rows, _ in kept], dim=1), torch.cat([values for _, values in kept])
+        return torch.sparse_coo_tensor(rows, values, weight.shape, device=weight.device).coalesce()
 
     def same_weights(self, model: nn.Module) -> None:
         """Give all processes the weights of the first."""
