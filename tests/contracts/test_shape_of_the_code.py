@@ -98,8 +98,8 @@ def test_exported_functions_take_no_more_than_two_arguments_by_position():
     assert not crowded
 
 
-# As they are known from torch and from tokenizers; on_… are the events of training, as transformers calls callbacks.
-KNOWN_BY_POSITION = ("forward", "char_to_token", "char_to_word", "word_to_tokens", "word_to_chars")
+# As they are known from torch, tokenizers and transformers' Trainer; on_… are the events of training, as there.
+KNOWN_BY_POSITION = ("forward", "compute_loss", "char_to_token", "char_to_word", "word_to_tokens", "word_to_chars")
 
 
 def test_nothing_catches_everything():

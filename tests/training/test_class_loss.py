@@ -40,7 +40,7 @@ def step_loss(model, batches, **settings):
     weights = class_weights(arguments, [0, 1], labels=LABELS)
     loss_sum, count = class_loss(text_logits, arguments, weights)
     return train_step(
-        model, batches, loss_sum=loss_sum, count=count, optimizer=make_optimizer(model, TrainingArguments(learning_rate=0.0)),
+        model, batches, loss_sum=loss_sum, count=count, optimizer=make_optimizer(model, TrainingArguments(learning_rate=1e-30)),
         precision=mixed_precision(model.device, bf16=False), max_grad_norm=0.0,
     ).loss  # fmt: skip
 

@@ -48,7 +48,7 @@ CASES = [
     ],
 )
 def test_learning_rates_by_hand(schedule, step, expected):
-    arguments = TrainingArguments(learning_rate=2.0, lr_scheduler_type=schedule, warmup_steps=10)
+    arguments = TrainingArguments(learning_rate=2.0, optim="sgd", lr_scheduler_type=schedule, warmup_steps=10)
     assert learning_rates(100, arguments)(step) == pytest.approx(2 * expected)
 
 

@@ -7,8 +7,8 @@ from headway.checkpoints.files import CONFIG, WEIGHT_FORMS, weight_files
 from headway.core.updates import undisturbed
 from headway.errors import CheckpointError
 
-STAY = (".*", "*/.*", "checkpoint-*/*")
-"""What is not uploaded: drafts and other hidden files, and the states of a training run."""
+HIDDEN, STATES = (".*", "*/.*"), ("checkpoint-*/*",)
+"""What is not uploaded: drafts and other hidden files and, unless they are wanted, the states of a training run."""
 
 
 def push_folder(
@@ -20,11 +20,13 @@ def push_folder(
     token: str | bool | None = None,
     revision: str | None = None,
     create_pr: bool = False,
+    with_states: bool = False,
 ) -> str:
     """The address of the commit that brings a folder's files to ``repo_id``; with ``create_pr`` that of the pull request.
 
     The repository is made if it does not exist (``private`` says how), and so is the branch ``revision``. Other files there stay,
-    except for other forms of the weights, which would belong to the old model. Saves to the folder wait until it is uploaded.
+    except for other forms of the weights, which would belong to the old model. States of a training run stay here unless
+    ``with_states`` asks for them. Saves to the folder wait until it is uploaded.
     """
     folder = Path(folder)
     if not folder.is_dir() or not any(folder.iterdir()):
@@ -42,7 +44,7 @@ def push_folder(
             token=token,
             revision=revision,
             create_pr=create_pr,
-            leave=STAY,
+            leave=HIDDEN if with_states else HIDDEN + STATES,
             replaces=WEIGHT_FORMS if weight_files(folder) else (),
         )
 

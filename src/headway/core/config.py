@@ -38,8 +38,9 @@ class Config:
         return cls.from_dict(read_object(path))
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields by name, ready for JSON."""
-        return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
+        """The fields by name, ready for JSON. What is secret stays here: it is None."""
+        secret = {field.name for field in dataclasses.fields(self) if field.metadata.get("secret")}
+        return {name: None if name in secret else _plain(value) for name, value in dataclasses.asdict(self).items()}
 
 
 def read_object(path: str | Path) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Settings of training: ``TrainingArguments`` under the names people know, and those of ``headway train``."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal
 
 from headway.core.config import Config
-from headway.errors import ConfigError
 from headway.settings.changes import as_words
 from headway.settings.other_names import accepts_other_names
+from headway.settings.training_checks import check_training
 
 Schedule = Literal[
     "linear",
@@ -21,12 +21,8 @@ Schedule = Literal[
 ]
 Optimizer = Literal["adamw_torch_fused", "adamw_torch", "adafactor", "adagrad", "nadam", "radam", "rmsprop", "sgd"]
 When = Literal["no", "steps", "epoch"]
-COUNTS = (
-    "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "logging_steps", "save_steps",
-)  # fmt: skip
 BALANCED = "balanced"
-REPORTS = ("none", "all", "tensorboard", "wandb", "mlflow")
-NOT_NEGATIVE = ("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm")
+HubStrategy = Literal["end", "every_save", "checkpoint", "all_checkpoints"]
 
 
 @accepts_other_names
@@ -157,76 +153,47 @@ class TrainingArguments(Config):
     seed: int = 42
     """Decides data order, masks, dropout and new weights."""
 
+    data_seed: int | None = None
+    """Decides the data order alone; None is ``seed``."""
+
+    dataloader_drop_last: bool = False
+    """Whether the batch of each epoch that is not full is left out."""
+
+    gradient_checkpointing: bool = False
+    """Whether layers are computed twice, to remember less in between."""
+
+    prediction_loss_only: bool = False
+    """Whether evaluation measures the loss and nothing else."""
+
+    use_cpu: bool = False
+    """Whether the CPU is used where there is a GPU too."""
+
+    disable_tqdm: bool | None = None
+    """Whether nothing is shown in the terminal; None is what Trainer's ``progress`` says."""
+
+    push_to_hub: bool = False
+    """Whether the model goes to the Hub while it is trained and at the end."""
+
+    hub_model_id: str | None = None
+    """The repository, as owner/name; None is the name of the output folder, of whoever pushes."""
+
+    hub_strategy: HubStrategy = "every_save"
+    """What is pushed when: the model at the end, at every save, with its newest checkpoint, or with all of them."""
+
+    hub_private_repo: bool | None = None
+    """Whether a repository that is made for it is private; None is what the owner's settings say."""
+
+    hub_revision: str | None = None
+    """The branch that is pushed to; None is the main one."""
+
+    hub_token: str | None = field(default=None, repr=False, metadata={"secret": True})
+    """What lets you write there; None is the token that `hf auth login` saved. It is written nowhere."""
+
     def __post_init__(self) -> None:
         """Refuse values that cannot mean anything, before any work is done."""
         for name in ("lr_scheduler_kwargs", "optim_args"):
             object.__setattr__(self, name, as_words(getattr(self, name), name=name))
-        _check_reports(self)
-        _check_numbers(self)
-        for name, known in (("lr_scheduler_type", Schedule), ("optim", Optimizer)):
-            if getattr(self, name) not in get_args(known):
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)!r}, which is not known here. Use {', '.join(get_args(known))}."
-                )
-        _check_strategies(self)
-        if isinstance(self.class_weights, str) and self.class_weights != BALANCED:
-            raise ConfigError(
-                f"class_weights is {self.class_weights!r}; it is {BALANCED!r}, or one number for each class in the order of the "
-                "labels. Give one of these, or None."
-            )
-        if self.max_steps < 1 and self.num_train_epochs <= 0:
-            raise ConfigError(
-                f"num_train_epochs is {self.num_train_epochs}, so nothing would be trained. Use a positive number, or max_steps."
-            )
-
-
-def _check_reports(arguments: TrainingArguments) -> None:
-    named: Any = arguments.report_to
-    given = (named,) if isinstance(named, str) else tuple(named or ())
-    object.__setattr__(arguments, "report_to", given)
-    if unknown := [name for name in given if name not in REPORTS]:
-        raise ConfigError(
-            f"report_to has {unknown[0]!r}, which is not known here. Use {', '.join(REPORTS)}, or for others a callback with "
-            "on_log."
-        )
-
-
-def _check_numbers(arguments: TrainingArguments) -> None:
-    for name in COUNTS:
-        if getattr(arguments, name) < 1:
-            raise ConfigError(f"{name} is {getattr(arguments, name)}; it counts something and must be at least 1.")
-    for name in NOT_NEGATIVE:
-        if getattr(arguments, name) < 0:
-            raise ConfigError(f"{name} is {getattr(arguments, name)}; it cannot be negative. Use 0 to switch it off.")
-    if not 0 < arguments.layerwise_lr_decay <= 1:
-        raise ConfigError(
-            f"layerwise_lr_decay is {arguments.layerwise_lr_decay}, but it is a share of the rate above: more than 0, at most 1. "
-            "Use 1 for the same rate everywhere."
-        )
-    if not 0 <= arguments.label_smoothing_factor < 1:
-        raise ConfigError(
-            f"label_smoothing_factor is {arguments.label_smoothing_factor}, but it is a share of each target: from 0 to below 1. "
-            "Use 0 for none."
-        )
-
-
-def _check_strategies(arguments: TrainingArguments) -> None:
-    evaluates = arguments.eval_strategy != "no"
-    if arguments.save_strategy == "best" and not evaluates:
-        raise ConfigError(
-            "save_strategy is 'best', but eval_strategy is 'no', so nothing says which weights are the best. Use "
-            "eval_strategy='epoch' or 'steps'."
-        )
-    if not arguments.load_best_model_at_end or arguments.save_strategy == "best":
-        return
-    every = (arguments.eval_steps or arguments.logging_steps, arguments.save_steps)
-    fits = arguments.eval_strategy == arguments.save_strategy and (arguments.eval_strategy != "steps" or every[1] % every[0] == 0)
-    if not evaluates or not fits:
-        raise ConfigError(
-            f"load_best_model_at_end needs a checkpoint of each evaluation, but eval_strategy is {arguments.eval_strategy!r} and "
-            f"save_strategy {arguments.save_strategy!r} (every {every[0]} and {every[1]} steps). Use the same for both, or "
-            "save_strategy='best'."
-        )
+        check_training(self)
 
 
 @dataclass(frozen=True, kw_only=True)

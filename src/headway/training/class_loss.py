@@ -1,16 +1,33 @@
 """Cross-entropy as the arguments want it: with weights for the classes, or with targets that are spread a little."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from headway.errors import ConfigError
-from headway.neural.losses import class_term
+from headway.neural.losses import IGNORED, class_term
 from headway.neural.model import EncoderModel
 from headway.settings.training import BALANCED, TrainingArguments
 from headway.training.batch import Batch, Count, LossSum, number_of_targets, weighed_targets
+from headway.training.objectives.heads import Objective
+
+
+def loss_for(
+    objective: Objective, model: EncoderModel, arguments: TrainingArguments, targets: Sequence[Any]
+) -> tuple[LossSum, Count]:
+    """The loss of an objective as the arguments want it, and how targets count; ``targets`` are all that will be learnt."""
+    if arguments.class_weights is None and not arguments.label_smoothing_factor:
+        return objective.loss_sum, number_of_targets
+    name = "class_weights" if arguments.class_weights is not None else "label_smoothing_factor"
+    classes = [one for target in targets for one in (target if isinstance(target, list) else [target]) if one != IGNORED]
+    is_class = model.config.problem_type not in ("regression", "multi_label_classification")
+    if objective.class_logits is None or not is_class or not all(isinstance(one, int) for one in classes):
+        raise ConfigError(f"{name} is for targets that are one class each, and these are not. Leave it out.")
+    weights = class_weights(arguments, classes, labels=list(model.config.id2label.values()))
+    return class_loss(objective.class_logits, arguments, None if weights is None else weights.to(model.device))
 
 
 def class_loss(

@@ -5,11 +5,38 @@ It is decided from lengths and a seed alone.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
+from headway.errors import ConfigError
+from headway.settings.training import TrainingArguments
+
 POOL = 64
 """Batches drawn together: sorted by length within, random between. The larger, the more alike a batch and the less random."""
+
+
+def epoch_batches(lengths: np.ndarray, arguments: TrainingArguments, epoch: int) -> list[np.ndarray]:
+    """The batches of an epoch as the arguments want them."""
+    size = arguments.per_device_train_batch_size
+    seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
+    batches = shuffled_batches(lengths, seed=seed, epoch=epoch, max_texts=size)
+    if not arguments.dataloader_drop_last:
+        return batches
+    full = [batch for batch in batches if len(batch) == size]
+    if not full:
+        raise ConfigError(
+            f"dataloader_drop_last leaves no batch: there are {len(lengths)} texts, and per_device_train_batch_size "
+            f"is {size}. Use "
+            "a smaller one, or leave dataloader_drop_last out."
+        )
+    return full
+
+
+def order_facts(arguments: TrainingArguments) -> dict[str, Any]:
+    """What decides the order beside the seed, where it was set: a run is resumed only under the same."""
+    given = {"data_seed": arguments.data_seed, "dataloader_drop_last": arguments.dataloader_drop_last or None}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def shuffled_batches(

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -43,12 +44,20 @@ def fingerprint(examples: Sequence[Example]) -> str:
     return digest.hexdigest()
 
 
-def collated_batch(rows: list[Any], collate: Collator, model: EncoderModel) -> Batch:
-    """The rows through a data collator, its padding dropped again."""
+def collated_batch(rows: list[Any], collate: Collator, model: EncoderModel, *, keep: bool = False) -> Batch:
+    """The rows through a data collator, its padding dropped again; what it made is kept too for a loss of the user's own."""
     made = {name: torch.as_tensor(values).to(model.device) for name, values in collate(rows).items()}
+    if keep:
+        return replace(_packed_again(made, model, labelled=any(name in made for name in (*LABELS, *ENDS))), inputs=made)
+    return _packed_again(made, model)
+
+
+def _packed_again(made: Mapping[str, Tensor], model: EncoderModel, *, labelled: bool = True) -> Batch:
     given = tuple(made.get(name) for name in (*COLUMNS, "position_ids"))
     is_choice = model.head_name == "multiple-choice"
     packed, padding = pack_padded(*(rows_of_choices((*given, None))[:4] if is_choice else given), embeddings=model.embeddings)
+    if not labelled:
+        return Batch(packed, packed.first_B, torch.zeros_like(packed.first_B))
     if model.head_name == "question-answering" and all(name in made for name in ENDS):
         places = [place_in_text(made[name], padding)[packed.order_B] for name in ENDS]
         return with_answers(packed, torch.stack(places, dim=1))

@@ -119,6 +119,11 @@ def learning_rates(total: int, arguments: TrainingArguments) -> Callable[[float]
     name, highest = arguments.lr_scheduler_type, arguments.learning_rate
     schedule, settings = SCHEDULES[name], schedule_settings(arguments)
     warm = 0 if name in WITHOUT_WARMUP else warm_up_steps(arguments.warmup_steps, total)
+    if warm > total:
+        raise ConfigError(
+            f"warmup_steps is {warm}, but the whole training has {total} steps, so the learning rate would never be reached. Use "
+            "fewer, or a share of all steps such as 0.1."
+        )
 
     def rate(step: float) -> float:
         at = Span(step, total, warm)

@@ -1,76 +1,60 @@
 """``Trainer`` under its known names: a thin front to the loop."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from headway.errors import ConfigError, DataError
-from headway.neural.losses import IGNORED
+from headway.errors import ConfigError
 from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
-from headway.tasks import Example, ModelFacts, Task, task_for_head
-from headway.tasks import task as find_task
+from headway.tasks import Example
 from headway.tasks.note import with_task
 from headway.text import Tokenizer, check_tokenizer, with_note
-from headway.training.batch import Batch, Count, LossSum, number_of_targets
+from headway.training import checks, figures, publishing, search
+from headway.training.adapters import encoder_of
+from headway.training.batch import Batch
 from headway.training.callbacks import Callbacks, TrainerControl, made
 from headway.training.checkpoints import TrainerState
-from headway.training.class_loss import class_loss, class_weights
-from headway.training.labelled import Measurable, RowReader, tells_references
+from headway.training.class_loss import loss_for
+from headway.training.held_out import HeldOut
 from headway.training.loop import Job, TrainOutput, evaluate, train
-from headway.training.measuring import Measured, label_ids, measure, predictions
 from headway.training.objectives.heads import objective_of
-from headway.training.order import shuffled_batches
+from headway.training.order import epoch_batches, order_facts
+from headway.training.own_loss import ComputeLoss, call_loss_func, with_own_loss
 from headway.training.processes import current, join
+from headway.training.reading import Reading
 from headway.training.reporting import Reporter
-from headway.training.rows import Collator, collated_batch, fingerprint, read_rows
+from headway.training.rows import Collator, collated_batch, fingerprint
+from headway.training.run_record import Record, write_record
+from headway.training.scoring import ComputeMetrics, EvalPrediction, PredictionOutput, Scoring
+from headway.training.sources import rows_of
 from headway.training.step import mixed_precision
 from headway.training.trackers import trackers
 
-
-@dataclass(frozen=True)
-class EvalPrediction:
-    """What ``compute_metrics`` gets: logits and labels of all rows, in order. Unpacks as a pair.
-
-    For tokens both are filled up with -100; for question answering both are pairs, of an answer's first and last token, with a
-    row for each window.
-    """
-
-    predictions: Any
-    label_ids: Any
-
-    def __iter__(self) -> Any:
-        return iter((self.predictions, self.label_ids))
-
-
-@dataclass(frozen=True)
-class PredictionOutput:
-    """What ``Trainer.predict`` returns."""
-
-    predictions: Any
-    label_ids: Any
-    metrics: dict[str, float]
+__all__ = ["EvalPrediction", "PredictionOutput", "Trainer"]
 
 
 class Trainer:
     """Trains a model on labelled rows, evaluates it, and writes checkpoints from which the same call goes on.
 
-    ``train_dataset`` and ``eval_dataset`` are anything with ``len()`` and ``[index]``: lists of dicts, ``datasets``, torch
-    data sets. Rows are tokenised (``input_ids`` and ``labels``), or hold the task's own columns when ``processing_class`` (or
-    ``tokenizer``) is given: texts and labels, words and tags, questions, contexts and answers, prompts and choices. The task is
-    the one of the model's head unless another is named. Nothing is padded.
+    ``train_dataset`` and ``eval_dataset`` are lists of dicts, ``datasets``, data frames, paths of tables, torch data sets, or
+    streams (with ``max_steps``); ``eval_dataset`` may be several by name. Rows are tokenised (``input_ids`` and ``labels``), or
+    hold the task's own columns when ``processing_class`` (or ``tokenizer``) is given: texts and labels, words and tags,
+    questions, contexts and answers, prompts and choices. The task is the one of the model's head unless another is named.
+    Nothing is padded, unless for a loss of your own: ``compute_loss_func``, or a subclass with ``compute_loss``.
     ``callbacks`` are told of events and may steer (``headway.training.callbacks``).
     ``compute_metrics`` gets an ``EvalPrediction`` and returns scores by name; without it the task's own metrics are used.
+    ``model_init`` makes a new model for each training, as ``hyperparameter_search`` needs it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (transformers' own arguments, under their names)
         self,
-        model: EncoderModel | None = None,
+        model: Any = None,
         args: TrainingArguments | None = None,
         data_collator: Collator | None = None,
         train_dataset: Any = None,
@@ -78,47 +62,223 @@ class Trainer:
         processing_class: Tokenizer | None = None,
         *,
         tokenizer: Tokenizer | None = None,
-        compute_metrics: Callable[[EvalPrediction], Mapping[str, float]] | None = None,
-        callbacks: Sequence[Any] = (),
+        model_init: Callable[..., Any] | None = None,
+        compute_loss_func: ComputeLoss | None = None,
+        compute_metrics: ComputeMetrics | None = None,
+        callbacks: Sequence[Any] | None = (),
+        preprocess_logits_for_metrics: Callable[[Any, Any], Any] | None = None,
+        optimizers: tuple[Any, Any] = (None, None),
+        optimizer_cls_and_kwargs: Any = None,
         task: str | None = None,
         progress: bool = True,
     ) -> None:
-        if model is None:
-            raise ConfigError(
-                "Trainer needs a model. Make one, for example with AutoModelForSequenceClassification.from_pretrained(…)."
-            )
+        checks.check_given(model, model_init, args, optimizers=(*optimizers, optimizer_cls_and_kwargs))
         self.args = args or TrainingArguments()
-        join()
-        self.model = model.to("cuda" if torch.cuda.is_available() else "cpu")
-        if self.args.freeze:
-            self.model.freeze(*self.args.freeze)
+        self.model_init = model_init
         self.processing_class = processing_class or tokenizer
-        if self.processing_class is not None:
-            check_tokenizer(self.processing_class, model.config, may_add=True)
         self.data_collator = data_collator
         self.train_dataset = train_dataset
         self.eval_dataset = eval_dataset
+        self.compute_loss_func = compute_loss_func
         self.compute_metrics = compute_metrics
-        self.task = task_of(model, task)
-        self.objective = objective_of(model.head_name)
-        self.callbacks = Callbacks([*trackers(self.args), *callbacks])
+        self.preprocess_logits_for_metrics = preprocess_logits_for_metrics
+        self.callbacks = Callbacks([*trackers(self.args), *(callbacks or ())])
+        if self.args.push_to_hub:
+            self.callbacks.all.append(publishing.Publisher(self.save_model))
         self.state = TrainerState()
-        self.reporter = Reporter(self.args.output_dir, progress=progress)
+        self._named_task = task
+        self._result: TrainOutput | None = None
+        self._scores: dict[str, float] = {}
+        self._rows: tuple[Any, Any] | None = None
+        self._take(self.call_model_init() if model is None else model)
+        is_shown = progress if self.args.disable_tqdm is None else not self.args.disable_tqdm
+        self.reporter = Reporter(self.args.output_dir, progress=is_shown)
         self._tell("init_end")
 
-    def train(self, resume_from_checkpoint: bool | str | None = None) -> TrainOutput:
-        """Train to the end. ``resume_from_checkpoint`` as in the arguments; given here it wins."""
+    def _take(self, model: Any) -> None:
+        """Train this model from now on."""
+        join()
+        device = "cuda" if torch.cuda.is_available() and not self.args.use_cpu else "cpu"
+        self.model = model.to(device)
+        self.encoder: EncoderModel = encoder_of(self.model)
+        if self.args.freeze:
+            self.encoder.freeze(*self.args.freeze)
+        checks.check_trainable(self.model)
+        checks.check_length(self.args, self.encoder)
+        if self.args.gradient_checkpointing:
+            self.encoder.gradient_checkpointing_enable()
+        if self.processing_class is not None:
+            check_tokenizer(self.processing_class, self.encoder.config, may_add=True)
+        self.task = checks.task_of(self.encoder, self._named_task)
+        self.objective = objective_of(self.encoder.head_name)
+        if self._has_own_loss:
+            checks.check_own_loss(self.args)
+            pad_id = getattr(self.processing_class, "pad_token_id", None) or self.encoder.config.get("pad_token_id") or 0
+            self.objective = with_own_loss(self.objective, self._own_loss, self.encoder, pad_id=pad_id)
+
+    def train(self, resume_from_checkpoint: bool | str | None = None, *, trial: Any = None, **known: Any) -> TrainOutput:
+        """Train to the end. ``resume_from_checkpoint`` as in the arguments; given here it wins.
+
+        ``trial`` is one of Optuna's. ``ignore_keys_for_eval`` changes nothing.
+        """
+        if unknown := [name for name in known if name != "ignore_keys_for_eval"]:
+            raise ConfigError(f"train() has no argument {unknown[0]!r}. Give settings to TrainingArguments.")
+        if self.model_init is not None and (trial is not None or self._result is not None):
+            self._take(self.call_model_init(trial))
         arguments = self.args
         if resume_from_checkpoint is not None:
             arguments = replace(arguments, resume_from_checkpoint=resume_from_checkpoint)
+        checks.check_resume(arguments)
         if self.processing_class is not None:
-            self.model.config = with_note(self.model.config, self.processing_class)
+            self.encoder.config = with_note(self.encoder.config, self.processing_class)
         options = {} if self.args.max_length is None else {"max_length": self.args.max_length}
-        self.model.config = with_task(self.model.config, self.task.name, options)
+        self.encoder.config = with_task(self.encoder.config, self.task.name, options)
         try:
-            return train(self._job(), arguments, self.reporter, self.callbacks, use=self._use)
+            self._result = train(self._job(), arguments, self.reporter, self.callbacks, use=self._use)
         finally:
             self.reporter.close()
+        return self._result
+
+    def call_model_init(self, trial: Any = None) -> Any:
+        """A new model from ``model_init``, which may take the trial."""
+        assert self.model_init is not None
+        torch.manual_seed(self.args.seed)
+        return search.new_model(self.model_init, trial)
+
+    def hyperparameter_search(
+        self,
+        hp_space: search.Space | None = None,
+        compute_objective: search.Objective | None = None,
+        *,
+        n_trials: int = 20,
+        direction: str | Sequence[str] = "minimize",
+        backend: str | None = None,
+        hp_name: Callable[[Any], str] | None = None,
+        **options: Any,
+    ) -> search.BestRun | list[search.BestRun]:
+        """The best of so many trainings, each with a new model of ``model_init`` and settings that Optuna draws.
+
+        ``hp_space`` draws them from a trial; by default rate, epochs, seed and batch size as in transformers.
+        ``compute_objective`` makes of an evaluation what is to be smallest, or with ``direction="maximize"`` largest: by default
+        the sum of all scores, or the loss where there are none. ``options`` are those of Optuna's ``create_study`` and
+        ``optimize``. Each trial has a folder, ``run-N`` or ``hp_name``; the trainer's own arguments and model stay.
+        """
+        if self.model_init is None:
+            raise ConfigError(
+                "hyperparameter_search trains a new model in each trial, so Trainer has to know how to make one. Give "
+                "Trainer(model_init=lambda: AutoModelForSequenceClassification.from_pretrained(…), …) instead of model."
+            )
+        objective = compute_objective or search.default_compute_objective
+        arguments, model = self.args, self.model
+
+        def run(trial: Any) -> Any:
+            name = None if hp_name is None else hp_name(trial)
+            self.args = search.arguments_of(trial, arguments, hp_space or search.default_hp_space, name=name)
+            self.reporter = Reporter(self.args.output_dir, progress=self.reporter.is_shown)
+            self.train(trial=trial)
+            return objective(self.evaluate())
+
+        try:
+            return search.search(run, n_trials=n_trials, direction=direction, backend=backend, options=options)
+        finally:
+            self.args = arguments
+            self._take(model)
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: Sequence[str] | None = None, *, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Loss and metrics on the data given, or on ``eval_dataset``; names begin with the prefix.
+
+        Several sets by name are measured one by one, with their names behind the prefix. ``ignore_keys`` changes nothing.
+        """
+        data = self.eval_dataset if eval_dataset is None else eval_dataset
+        if isinstance(data, str) and isinstance(self.eval_dataset, Mapping):
+            data = self.eval_dataset.get(data, data)
+        scores = evaluate(replace(self._empty_job(), evaluate=self._held_out.scores_of(data, metric_key_prefix)))
+        self._scores = scores
+        self._tell("evaluate", metrics=scores)
+        return scores
+
+    def predict(
+        self, test_dataset: Any, ignore_keys: Sequence[str] | None = None, *, metric_key_prefix: str = "test"
+    ) -> PredictionOutput:
+        """Logits of all rows in order, and metrics (names begin with the prefix) where the rows have labels.
+
+        Logits of tokens are filled up with -100 behind shorter rows; those of question answering are a pair of arrays, with a row
+        for each window. ``ignore_keys`` changes nothing.
+        """
+        self.model.eval()
+        found = self._held_out.predict(test_dataset, metric_key_prefix)
+        self._tell("predict", metrics=found.metrics)
+        return found
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Tensor | None = None
+    ) -> Any:
+        """The loss of padded inputs, for subclasses to build on; where none is defined, training never pads and never comes here.
+
+        It is the mean over the batch's targets, which ``num_items_in_batch`` counts.
+        """
+        if self.compute_loss_func is not None:
+            loss, outputs = call_loss_func(self.compute_loss_func, model, inputs, num_items_in_batch)
+        else:
+            outputs = model(**inputs)
+            loss = outputs["loss"]
+        return (loss, outputs) if return_outputs else loss
+
+    def save_model(self, output_dir: str | Path | None = None) -> None:
+        """Write the model, and the tokenizer where there is one, to a folder that ``pipeline`` and transformers load."""
+        folder = Path(output_dir or self.args.output_dir)
+        processes = current()
+        self.model.save_pretrained(folder, is_main_process=processes.is_first)
+        if self.processing_class is not None and processes.is_first:
+            self.processing_class.save_pretrained(folder)
+        processes.wait()
+
+    def push_to_hub(
+        self,
+        commit_message: str | None = "End of training",
+        blocking: bool = True,
+        *,
+        token: str | bool | None = None,
+        revision: str | None = None,
+    ) -> str:
+        """Save the model to ``output_dir``, publish it, and return the address of the commit. It always waits for the end."""
+        publishing.finish(self.callbacks.all)
+        self.save_model()
+        message = commit_message or "End of training"
+        return publishing.push(Path(self.args.output_dir), self.args, message=message, token=token, revision=revision)
+
+    def create_model_card(self, **facts: Any) -> None:
+        """Write README.md, the model's card, beside what else says what the run was; only after ``train``."""
+        if facts:
+            raise ConfigError(
+                f"The card is written from the run itself, so {', '.join(facts)} cannot be given. Change README.md afterwards."
+            )
+        if self._result is None:
+            raise ConfigError("There is no run to write a card of yet. Call train() first.")
+        record = Record(
+            folder=Path(self.args.output_dir), settings=self.args, model=self.encoder, task=self.task.name, state=self.state,
+            result=self._result, scores=self._scores, data={},
+        )  # fmt: skip
+        self.reporter.advise(write_record(record))
+
+    def log(self, logs: Mapping[str, Any], start_time: float | None = None) -> None:
+        """Record figures of your own, where those of the training go. ``start_time`` changes nothing."""
+        self.reporter.log(self.state, dict(logs))
+        self._tell("log", logs=self.state.log_history[-1])
+
+    def log_metrics(self, split: str, metrics: Mapping[str, Any]) -> None:
+        """Show figures by name."""
+        self.reporter.advise(figures.table(split, metrics).splitlines())
+
+    def save_metrics(self, split: str, metrics: Mapping[str, Any], *, combined: bool = True) -> None:
+        """Write figures to ``SPLIT_results.json`` and, with those of other splits, to ``all_results.json``."""
+        figures.save_metrics(self.args.output_dir, split, metrics, combined=combined)
+
+    def save_state(self) -> None:
+        """Write where training stands, with its log, to ``trainer_state.json``."""
+        figures.save_state(self.args.output_dir, self.state)
 
     def add_callback(self, callback: Any) -> None:
         """Let a callback, or one made of this class, be told of events too."""
@@ -140,180 +300,96 @@ class Trainer:
         """What callbacks want to happen next."""
         return self.callbacks.control
 
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """The older name of ``processing_class``."""
+        return self.processing_class
+
+    def get_num_trainable_parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(checks.ABSENT.get(name, f"Trainer has no attribute {name!r}."))
+
     def _use(self, state: TrainerState) -> None:
         self.state = state
 
     def _tell(self, event: str, **given: Any) -> None:
         self.callbacks.tell(event, self.args, self.state, model=self.model, processing_class=self.processing_class, **given)
 
-    def evaluate(self, eval_dataset: Any = None) -> dict[str, float]:
-        """Loss and metrics on the data given, or on ``eval_dataset``; names begin with ``eval_``."""
-        rows = self._measurable(self.eval_dataset if eval_dataset is None else eval_dataset, "eval_dataset")
-        scores = evaluate(replace(self._empty_job(), evaluate=lambda: self._scores(rows)))
-        self._tell("evaluate", metrics=scores)
-        return scores
+    @property
+    def _has_own_loss(self) -> bool:
+        return self.compute_loss_func is not None or type(self).compute_loss is not Trainer.compute_loss
 
-    def predict(self, test_dataset: Any) -> PredictionOutput:
-        """Logits of all rows in order, and metrics (names begin with ``test_``) where the rows have labels.
+    def _own_loss(self, model: EncoderModel, inputs: dict[str, Any], *, num_items_in_batch: Tensor) -> Any:
+        return self.compute_loss(self.model, inputs, num_items_in_batch=num_items_in_batch)
 
-        Logits of tokens are filled up with -100 behind shorter rows; those of question answering are a pair of arrays, with a row
-        for each window.
-        """
-        rows = self._measurable(test_dataset, "test_dataset", labelled=False)
-        self.model.eval()
-        found = self._measured(rows, keep_logits=True)
-        targets = label_ids([example.target for example in rows.examples]) if rows.is_labelled else None
-        metrics = {f"test_{name}": value for name, value in self._metrics(rows, found).items()}
-        self._tell("predict", metrics=metrics)
-        return PredictionOutput(predictions(found.logits), targets, metrics)
-
-    def save_model(self, output_dir: str | Path | None = None) -> None:
-        """Write the model, and the tokenizer where there is one, to a folder that ``pipeline`` and transformers load."""
-        folder = Path(output_dir or self.args.output_dir)
-        processes = current()
-        self.model.save_pretrained(folder, is_main_process=processes.is_first)
-        if self.processing_class is not None and processes.is_first:
-            self.processing_class.save_pretrained(folder)
-        processes.wait()
+    @property
+    def _held_out(self) -> HeldOut:
+        """How data is read and the model measured on it, as the arguments are now."""
+        reading = Reading(self.encoder, self.task, self.processing_class, self.args.max_length)
+        scoring = Scoring(
+            model=self.encoder,
+            task=self.task,
+            objective=self.objective,
+            precision=mixed_precision(self.encoder.device, bf16=self.args.bf16),
+            compute_metrics=self.compute_metrics,
+            preprocess=self.preprocess_logits_for_metrics,
+            loss_alone=self.args.prediction_loss_only,
+            tell=lambda: self._tell("prediction_step"),
+        )
+        return HeldOut(
+            reading, scoring, self.data_collator, own_loss=self._has_own_loss, rows_at_once=self.args.per_device_eval_batch_size
+        )
 
     def _job(self) -> Job:
-        examples = self._examples()
-        held_out = None if self.eval_dataset is None else self._measurable(self.eval_dataset, "eval_dataset")
+        checks.check_held_out(self.args, self.eval_dataset)
+        rows = self._train_rows
+        self.encoder.config = self._held_out.reading.with_labels_of(rows)
+        examples = self._examples(rows)
+        if self.compute_metrics is None and not self.args.prediction_loss_only:
+            checks.check_metric(self.args, lambda: self._held_out.tried(self.eval_dataset))
         lengths = np.array([example.tokens for example in examples])
-        size, seed = self.args.per_device_train_batch_size, self.args.seed
-        loss_sum, count = self._loss([example.target for example in examples])
+        loss_sum, count = loss_for(self.objective, self.encoder, self.args, [example.target for example in examples])
         return replace(
             self._empty_job(),
             loss_sum=loss_sum,
             count=count,
-            order=lambda epoch: shuffled_batches(lengths, seed=seed, epoch=epoch, max_texts=size),
+            order=lambda epoch: epoch_batches(lengths, self.args, epoch),
             tokens=lambda indices: int(lengths[indices].sum()),
-            load=lambda indices, epoch, number: self._load(examples, indices),
-            evaluate=None if held_out is None else lambda: self._scores(held_out),
-            identity={"data": fingerprint(examples)},
+            load=lambda indices, epoch, number: self._load(rows, examples, indices),
+            evaluate=None if self.eval_dataset is None else self._held_out.scores_of(self.eval_dataset, "eval"),
+            identity={"data": fingerprint(examples), **order_facts(self.args)},
         )
-
-    def _loss(self, targets: Sequence[Any]) -> tuple[LossSum, Count]:
-        objective = self.objective
-        if self.args.class_weights is None and not self.args.label_smoothing_factor:
-            return objective.loss_sum, number_of_targets
-        name = "class_weights" if self.args.class_weights is not None else "label_smoothing_factor"
-        classes = [one for target in targets for one in (target if isinstance(target, list) else [target]) if one != IGNORED]
-        is_class = self.model.config.problem_type not in ("regression", "multi_label_classification")
-        if objective.class_logits is None or not is_class or not all(isinstance(one, int) for one in classes):
-            raise ConfigError(f"{name} is for targets that are one class each, and these are not. Leave it out.")
-        weights = class_weights(self.args, classes, labels=list(self.model.config.id2label.values()))
-        weights = None if weights is None else weights.to(self.model.device)
-        return class_loss(objective.class_logits, self.args, weights)
 
     def _empty_job(self) -> Job:
         return Job(
             model=self.model,
             loss_sum=self.objective.loss_sum,
             order=lambda epoch: [],
-            load=lambda indices, epoch, number: self._load([], indices),
+            load=lambda indices, epoch, number: self._load([], [], indices),
         )
-
-    def _load(self, examples: Sequence[Example], indices: np.ndarray) -> Batch:
-        if self.data_collator is not None:
-            return collated_batch([self.train_dataset[int(index)] for index in indices], self.data_collator, self.model)
-        return self.objective.batch([examples[int(index)] for index in indices], self.model.device)
-
-    def _examples(self) -> list[Example]:
-        """What is learnt from ``train_dataset``; a data collator may bring labels that the rows lack."""
-        name, data = "train_dataset", check_data(self.train_dataset, "train_dataset")
-        makes_labels = self.data_collator is not None
-        examples = (
-            self._reader(data, name).examples() if self._is_raw(data) else self._tokenised(data, name, labelled=not makes_labels)
-        )
-        if self.model.head_name == "sequence-classification" and isinstance(examples[0].target, list | tuple):
-            problem = self.model.config.problem_type or "multi_label_classification"
-            self.model.config = self.model.config.replace(problem_type=problem)
-        return examples
-
-    def _measurable(self, data: Any, name: str, *, labelled: bool = True) -> Measurable:
-        """Rows on which the model is measured or, where they need no labels, used."""
-        check_data(data, name)
-        if not self._is_raw(data):
-            return Measurable(self._tokenised(data, name, labelled=labelled))
-        reader = self._reader(data, name)
-        return replace(reader, labelled=labelled or tells_references(reader.rows, self.task, reader.facts)).measurable()
-
-    def _tokenised(self, data: Any, name: str, *, labelled: bool) -> list[Example]:
-        examples = read_rows(data, head=self.model.head_name, max_length=self._limit())
-        unlabelled = next((index for index, example in enumerate(examples) if example.target is None), None)
-        if labelled and unlabelled is not None:
-            raise DataError(
-                f"Row {unlabelled} of {name} has no label, so nothing can be learnt from it. Add a 'labels' or 'label' column."
-            )
-        return examples
-
-    def _is_raw(self, data: Any) -> bool:
-        return self.processing_class is not None and isinstance(data[0], Mapping) and "input_ids" not in data[0]
-
-    def _reader(self, data: Any, name: str) -> RowReader:
-        assert self.processing_class is not None
-        self.task.trainable()
-        rows = [data[index] for index in range(len(data))]
-        facts = ModelFacts(tokenizer=self.processing_class, config=self.model.config)
-        return RowReader(self.task, facts, rows, name, self.args.max_length)
-
-    def _limit(self) -> int:
-        limits = [self.model.architecture.encoder.max_tokens, self.args.max_length or math.inf]
-        if self.processing_class is not None:
-            limits.append(self.processing_class.model_max_length)
-        return int(min(limits))
-
-    def _measured(self, rows: Measurable, *, keep_logits: bool) -> Measured:
-        return measure(
-            self.model,
-            rows,
-            self.objective,
-            precision=mixed_precision(self.model.device, bf16=self.args.bf16),
-            keep_logits=keep_logits,
-            tell=lambda: self._tell("prediction_step"),
-        )
-
-    def _scores(self, rows: Measurable) -> dict[str, float]:
-        """Loss and metrics, with names that begin with ``eval_``. Logits are kept where metrics are computed from them."""
-        wants_logits = self.compute_metrics is not None or (rows.asked is None and self._measures_logits)
-        found = self._measured(rows, keep_logits=wants_logits)
-        scores = {} if found.loss is None else {"loss": found.loss}
-        return {f"eval_{name}": value for name, value in (scores | self._metrics(rows, found)).items()}
 
     @property
-    def _measures_logits(self) -> bool:
-        return self.task.training is not None and self.task.training.measure is not None
+    def _train_rows(self) -> Any:
+        steps = self.args.max_steps * self.args.gradient_accumulation_steps * self.args.per_device_train_batch_size
+        if self._rows is None or self._rows[0] is not self.train_dataset:
+            self._rows = self.train_dataset, rows_of(self.train_dataset, "train_dataset", at_most=steps if steps > 0 else None)
+        return self._rows[1]
 
-    def _metrics(self, rows: Measurable, found: Measured) -> dict[str, float]:
-        targets = [example.target for example in rows.examples]
-        if not rows.is_labelled:
-            return {}
-        if self.compute_metrics is not None:
-            return dict(self.compute_metrics(EvalPrediction(predictions(found.logits), label_ids(targets))))
-        if found.scores is not None:
-            return dict(found.scores)
-        if self.task.training is None or self.task.training.measure is None:
-            return {}
-        return dict(self.task.training.measure(predictions(found.logits), label_ids(targets), self.model.config))
+    def _examples(self, rows: Any) -> list[Example]:
+        """What is learnt from the rows; a data collator may bring labels that they lack."""
+        examples = self._held_out.reading.examples(rows, "train_dataset", labelled=self.data_collator is None)
+        if self.encoder.head_name == "sequence-classification" and isinstance(examples[0].target, list | tuple):
+            problem = self.encoder.config.problem_type or "multi_label_classification"
+            self.encoder.config = self.encoder.config.replace(problem_type=problem)
+        if self.data_collator is None:
+            checks.check_targets([example.target for example in examples], self.encoder)
+        return examples
 
-
-def task_of(model: EncoderModel, name: str | None) -> Task:
-    """The task of this name, or the one of the model's head; one that needs another head is a ``ConfigError``."""
-    task = find_task(task_for_head(model.head_name) if name is None else name)
-    if name is not None and task.training is not None and task.head != model.head_name:
-        raise ConfigError(
-            f"task is {name!r}, which is done with the head {task.head!r}, but the model has the head {model.head_name!r}. Load "
-            "the checkpoint with the head of the task, or leave the task out."
-        )
-    return task
-
-
-def check_data(data: Any, name: str) -> Any:
-    """The rows; something else, or none, is a ``DataError``."""
-    if data is None or not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
-        found = "missing" if data is None else f"a {type(data).__name__}"
-        raise DataError(f"{name} is {found}. Give a list of dicts, or anything else with len() and [index].")
-    if not len(data):
-        raise DataError(f"{name} is empty, so there is nothing to learn from or to measure. Give at least one row.")
-    return data
+    def _load(self, rows: Any, examples: Sequence[Example], indices: np.ndarray) -> Batch:
+        if self.data_collator is not None and "input_ids" in rows[0]:
+            chosen = [rows[int(index)] for index in indices]
+            return collated_batch(chosen, self.data_collator, self.encoder, keep=self._has_own_loss)
+        return self.objective.batch([examples[int(index)] for index in indices], self.encoder.device)

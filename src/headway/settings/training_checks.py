@@ -1,0 +1,205 @@
+"""What training settings cannot be: each is refused before any work is done, by its name and with what to do instead."""
+
+import math
+import numbers
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from headway.core.config import closest
+from headway.errors import ConfigError
+
+if TYPE_CHECKING:
+    from headway.settings.training import TrainingArguments
+
+COUNTS = ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps")
+INTERVALS = ("logging_steps", "save_steps", "eval_steps")
+NOT_NEGATIVE = ("weight_decay", "warmup_steps", "max_grad_norm", "eval_delay", "seed", "data_seed")
+SHARES = ("adam_beta1", "adam_beta2")
+ADAMS = ("adamw_torch_fused", "adamw_torch", "nadam", "radam")
+REPORTS = ("none", "all", "tensorboard", "wandb", "mlflow")
+
+
+def check_training(arguments: "TrainingArguments") -> None:
+    """Refuse values that cannot mean anything, one after the other."""
+    _take_forms(arguments)
+    for name, hint in hints_of(arguments).items():
+        _check_kind(name, getattr(arguments, name), hint)
+    _check_counts(arguments)
+    _check_rates(arguments)
+    _check_choices(arguments)
+    _check_evaluation(arguments)
+    _check_best(arguments)
+
+
+def _take_forms(arguments: Any) -> None:
+    """One word for a tuple of one, whole numbers that are written as fractions, and None where transformers has it for 0."""
+    named: Any = arguments.report_to
+    object.__setattr__(arguments, "report_to", (named,) if isinstance(named, str) else tuple(named or ()))
+    if isinstance(arguments.freeze, str):
+        object.__setattr__(arguments, "freeze", (arguments.freeze,))
+    object.__setattr__(arguments, "output_dir", str(arguments.output_dir))
+    if arguments.max_grad_norm is None:
+        object.__setattr__(arguments, "max_grad_norm", 0.0)
+    for name in (*COUNTS, *INTERVALS, "max_steps", "max_length", "save_total_limit", "seed", "data_seed"):
+        value = getattr(arguments, name)
+        if isinstance(value, float) and value.is_integer():
+            object.__setattr__(arguments, name, int(value))
+
+
+def hints_of(arguments: Any) -> Mapping[str, Any]:
+    """What each field may be."""
+    hints = typing.get_type_hints(type(arguments))
+    return {field.name: hints[field.name] for field in fields(arguments)}
+
+
+def _check_kind(name: str, value: Any, hint: Any) -> None:
+    """Refuse a value of another kind than the field is, such as the text "2e-5" for a number."""
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if any(_is_of(value, kind) for kind in kinds):
+        return
+    wanted = " or ".join(filter(None, map(_said, kinds)))
+    hint_of_text = f" Write {name}={value} without quotes." if isinstance(value, str) and _reads_as_number(value) else ""
+    raise ConfigError(f"{name} is {value!r}, but it is {wanted}.{hint_of_text or f' Give {name} such a value.'}")
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    if typing.get_origin(kind) is Literal:
+        return isinstance(value, str)  # which of them is checked with its remedy
+    if kind is types.NoneType:
+        return value is None
+    if typing.get_origin(kind) is tuple:
+        return isinstance(value, tuple | list)
+    known: Mapping[Any, Callable[[Any], bool]] = {
+        bool: lambda value: isinstance(value, bool),
+        int: lambda value: isinstance(value, numbers.Integral) and not isinstance(value, bool),
+        float: lambda value: isinstance(value, numbers.Real) and not isinstance(value, bool),
+        str: lambda value: isinstance(value, str),
+    }
+    return known[kind](value) if kind in known else True
+
+
+def _said(kind: Any) -> str:
+    if typing.get_origin(kind) is Literal:
+        return f"one of {', '.join(typing.get_args(kind))}"
+    if typing.get_origin(kind) is tuple:
+        return "a list"
+    names = {bool: "True or False", int: "a whole number", float: "a number", str: "a text", types.NoneType: "None"}
+    return names.get(kind, "")
+
+
+def _reads_as_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_counts(arguments: "TrainingArguments") -> None:
+    for name in COUNTS:
+        if getattr(arguments, name) < 1:
+            raise ConfigError(f"{name} is {getattr(arguments, name)}; it counts something and must be at least 1. Raise {name}.")
+    for name in INTERVALS:
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise ConfigError(
+                f"{name} is {value}; it counts something and must be at least 1. Use a number of steps, or {name[:-6]}"
+                "_strategy='no' for never."
+            )
+    for name in ("save_total_limit", "max_length"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} is {value}, which would leave nothing. Use at least 1, or None for no limit.")
+    if arguments.max_steps < 1 and not 0 < arguments.num_train_epochs < math.inf:
+        raise ConfigError(
+            f"num_train_epochs is {arguments.num_train_epochs}, so nothing would be trained. Use a positive number, or max_steps."
+        )
+
+
+def _check_rates(arguments: "TrainingArguments") -> None:
+    for field in fields(arguments):
+        value = getattr(arguments, field.name)
+        if isinstance(value, float) and not math.isfinite(value) and field.name != "num_train_epochs":
+            raise ConfigError(f"{field.name} is {value}, with which nothing can be computed. Use a finite number.")
+    for name in NOT_NEGATIVE:
+        value = getattr(arguments, name)
+        if value is not None and value < 0:
+            raise ConfigError(f"{name} is {value}; it cannot be negative. Use 0 to switch it off, or a positive number.")
+    rate = arguments.learning_rate
+    if rate <= 0:
+        said = "it cannot be negative" if rate else "so no weight would change"
+        raise ConfigError(f"learning_rate is {rate}; {said}. Use a positive number, such as 5e-5.")
+    if rate > 1 and arguments.optim in ADAMS:
+        raise ConfigError(
+            f"learning_rate is {rate}, by about which {arguments.optim} would change each weight at each step. Use 1 at most; "
+            "1e-5 to 1e-4 is usual."
+        )
+    for name in SHARES:
+        if not 0 <= getattr(arguments, name) < 1:
+            raise ConfigError(f"{name} is {getattr(arguments, name)}; it is a share, from 0 to below 1. Use 0.9 to 0.999.")
+    if arguments.adam_epsilon <= 0:
+        raise ConfigError(f"adam_epsilon is {arguments.adam_epsilon}; it keeps a division finite, so it is positive. Use 1e-8.")
+    _check_shares(arguments)
+
+
+def _check_shares(arguments: "TrainingArguments") -> None:
+    if not 0 < arguments.layerwise_lr_decay <= 1:
+        raise ConfigError(
+            f"layerwise_lr_decay is {arguments.layerwise_lr_decay}, but it is a share of the rate above: more than 0, at most 1. "
+            "Use 1 for the same rate everywhere."
+        )
+    if not 0 <= arguments.label_smoothing_factor < 1:
+        raise ConfigError(
+            f"label_smoothing_factor is {arguments.label_smoothing_factor}, but it is a share of each target: from 0 to below 1. "
+            "Use 0 for none."
+        )
+    if 0 < arguments.max_steps < arguments.warmup_steps:
+        raise ConfigError(
+            f"warmup_steps is {arguments.warmup_steps:g}, but the whole training has {arguments.max_steps} steps (max_steps), so "
+            "the learning rate would never be reached. Use fewer, or a share of all steps such as 0.1."
+        )
+
+
+def _check_choices(arguments: "TrainingArguments") -> None:
+    for name, hint in hints_of(arguments).items():
+        members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        known = [one for member in members if typing.get_origin(member) is Literal for one in typing.get_args(member)]
+        value = getattr(arguments, name)
+        if known and value is not None and value not in known:
+            raise ConfigError(f"{name} is {value!r}, which is not known here. Use {', '.join(known)}.{closest(value, known)}")
+    if unknown := [name for name in arguments.report_to if name not in REPORTS]:
+        raise ConfigError(
+            f"report_to has {unknown[0]!r}, which is not known here. Use {', '.join(REPORTS)}, or for others a callback with "
+            "on_log."
+        )
+    if isinstance(arguments.class_weights, str) and arguments.class_weights != "balanced":
+        raise ConfigError(
+            f"class_weights is {arguments.class_weights!r}; it is 'balanced', or one number for each class in the order of the "
+            "labels. Give one of these, or None."
+        )
+
+
+def _check_evaluation(arguments: "TrainingArguments") -> None:
+    if arguments.eval_strategy != "no":
+        return
+    if arguments.save_strategy == "best":
+        raise ConfigError(
+            "save_strategy is 'best', but eval_strategy is 'no', so nothing says which weights are the best. Use "
+            "eval_strategy='epoch' or 'steps'."
+        )
+
+
+def _check_best(arguments: "TrainingArguments") -> None:
+    if not arguments.load_best_model_at_end or arguments.save_strategy == "best":
+        return
+    every = (arguments.eval_steps or arguments.logging_steps, arguments.save_steps)
+    fits = arguments.eval_strategy == arguments.save_strategy and (arguments.eval_strategy != "steps" or every[1] % every[0] == 0)
+    if arguments.eval_strategy == "no" or not fits:
+        raise ConfigError(
+            f"load_best_model_at_end needs a checkpoint of each evaluation, but eval_strategy is {arguments.eval_strategy!r} and "
+            f"save_strategy {arguments.save_strategy!r} (every {every[0]} and {every[1]} steps). Use the same for both, or "
+            "save_strategy='best'."
+        )
