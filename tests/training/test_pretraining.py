@@ -195,15 +195,23 @@ def test_a_checkpoint_learns_on_from_other_text(tmp_path, text_file, tokenizer_f
     pretrain(base, progress=False)
     other = tmp_path / "other.txt"
     other.write_text("the good good room was bad and dull .\n\n" * 40)
-    settings = replace(
-        base, files=(str(other),), tokenizer=None, model=base.output_dir, objective="masked-lm", learning_rate=1e-30
-    )
+    sizes = ("hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings")
+    rest = {name: value for name, value in SMALL.items() if name not in sizes} | {"max_steps": 3, "learning_rate": 1e-9}
+    settings = PretrainSettings(files=(str(other),), output_dir="o", model=base.output_dir, **rest)
     pretrain(replace(settings, output_dir=str(tmp_path / "on")), progress=False)
     before, after = (load_file(tmp_path / name / "model.safetensors") for name in ("base", "on"))
-    assert {name for name in after if (before[name] != after[name]).any()} == set()
+    assert {name for name in after if not np.allclose(before[name], after[name], atol=1e-7)} == set()
     assert "cls.seq_relationship.weight" not in after
     with pytest.raises(ConfigError, match=r"max_length is 41, but .* reads texts of at most 37 tokens"):
         pretrain(replace(settings, output_dir=str(tmp_path / "x"), max_length=41), progress=False)
+
+
+def test_another_size_than_the_checkpoints_is_refused_but_a_recipes_is_passed_over():
+    given = {"files": ("a",), "output_dir": "o", "model": "m"}
+    with pytest.raises(ConfigError, match=r"hidden_size is 99, but the size and the family of m, .* Leave hidden_size out"):
+        PretrainSettings(**given, hidden_size=99)
+    recipe = PretrainSettings(**given, preset="bert")
+    assert replace(recipe, seed=3).learning_rate == 1e-4
 
 
 def test_a_family_without_the_head_is_refused(tmp_path, text_file, tokenizer_folder):

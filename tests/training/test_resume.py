@@ -59,7 +59,7 @@ def test_a_pre_training_that_had_ended_says_so_and_where_its_model_is(
     before = (uninterrupted / "model.safetensors").read_bytes()
     COMMAND.run(settings)
     said = capsys.readouterr().out.splitlines()[-1]
-    assert said.startswith("Nothing was left to learn: this pre-training ended before, after 14 steps. Its masked LM is in ")
+    assert said.startswith("Nothing was left to learn: this pre-training ended before, after 14 steps. Its encoder is in ")
     assert str(uninterrupted) in said
     assert "nan" not in said
     assert (uninterrupted / "model.safetensors").read_bytes() == before

@@ -1,7 +1,8 @@
 """Settings of published pre-training recipes, as data: every number has its place in a paper or in its authors' code.
 
 A batch of a recipe is so many sequences of full length; here it is counted in tokens, ``tokens_per_batch`` times
-``gradient_accumulation_steps``, with no padding among them. ``adapted`` says what is different here, and why.
+``gradient_accumulation_steps``, with no padding among them. Warm-ups are shares of the recipe's steps (BERT's 10,000 of a million
+are 0.01), so that they fit where ``max_steps`` is another. ``adapted`` says what is different here, and why.
 """
 
 import functools
@@ -33,7 +34,7 @@ PRESETS: Mapping[str, Preset] = {
         values={
             **BASE, "family": "bert", "objective": "next-sentence", "intermediate_size": 3072, "max_position_embeddings": 512,
             "max_length": 512, "tokens_per_batch": 32768, "gradient_accumulation_steps": 4, "max_steps": 1_000_000,
-            "learning_rate": 1e-4, "lr_scheduler_type": "linear", "warmup_steps": 10_000, "weight_decay": 0.01,
+            "learning_rate": 1e-4, "lr_scheduler_type": "linear", "warmup_steps": 0.01, "weight_decay": 0.01,
             "adam_beta1": 0.9, "adam_beta2": 0.999, "adam_epsilon": 1e-6, "mlm_probability": 0.15, "dropout": 0.1,
         },
         adapted="All steps have 512 tokens: for the first 90 % with 128, run with --max-length 128 first and go on with --model.",
@@ -43,7 +44,7 @@ PRESETS: Mapping[str, Preset] = {
         values={
             **BASE, "family": "roberta", "objective": "masked-lm", "intermediate_size": 3072, "max_position_embeddings": 514,
             "max_length": 512, "tokens_per_batch": 32768, "gradient_accumulation_steps": 128, "max_steps": 500_000,
-            "learning_rate": 6e-4, "lr_scheduler_type": "linear", "warmup_steps": 24_000, "weight_decay": 0.01,
+            "learning_rate": 6e-4, "lr_scheduler_type": "linear", "warmup_steps": 0.048, "weight_decay": 0.01,
             "adam_beta1": 0.9, "adam_beta2": 0.98, "adam_epsilon": 1e-6, "max_grad_norm": 0.0, "mlm_probability": 0.15,
             "dropout": 0.1,
         },
@@ -55,7 +56,7 @@ PRESETS: Mapping[str, Preset] = {
             "family": "electra", "objective": "replaced-token", "hidden_size": 256, "num_hidden_layers": 12,
             "num_attention_heads": 4, "intermediate_size": 1024, "model_settings": ("embedding_size=128",),
             "max_position_embeddings": 512, "max_length": 128, "tokens_per_batch": 16384, "max_steps": 1_000_000,
-            "learning_rate": 5e-4, "lr_scheduler_type": "linear", "warmup_steps": 10_000, "weight_decay": 0.01,
+            "learning_rate": 5e-4, "lr_scheduler_type": "linear", "warmup_steps": 0.01, "weight_decay": 0.01,
             "adam_beta1": 0.9, "adam_beta2": 0.999, "adam_epsilon": 1e-6, "mlm_probability": 0.15, "generator_width": 0.25,
             "generator_depth": 1.0, "embedding_sharing": "shared", "dropout": 0.1,
         },
@@ -94,9 +95,9 @@ PRESETS: Mapping[str, Preset] = {
         values={
             **BASE, "family": "modernbert", "objective": "masked-lm", "num_hidden_layers": 22, "intermediate_size": 1152,
             "max_position_embeddings": 1024, "max_length": 1024, "tokens_per_batch": 98304, "gradient_accumulation_steps": 48,
-            "max_steps": 370_000, "learning_rate": 8e-4, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": 640,
+            "max_steps": 370_000, "learning_rate": 8e-4, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": 0.00173,
             "weight_decay": 1e-5, "adam_beta1": 0.9, "adam_beta2": 0.98, "adam_epsilon": 1e-6, "mlm_probability": 0.3,
-            "batch_warmup_steps": 18_000, "batch_warmup_share": 0.17, "dropout": 0.0, "bf16": True,
+            "batch_warmup_steps": 0.0486, "batch_warmup_share": 0.17, "dropout": 0.0, "bf16": True,
         },
         adapted=(
             "AdamW with clipped gradients for StableAdamW; warm-ups of 3 and 50 G tokens, 1.7 T in all, as steps "
@@ -123,7 +124,7 @@ def preset(name: str) -> Preset:
     """The recipe of this name."""
     if name not in PRESETS:
         raise ConfigError(
-            f"There is no preset {name!r}; presets are the settings of published recipes.{nearest(name, set(get_args(PresetName)))} "
+            f"There is no preset {name!r} among the settings of published recipes.{nearest(name, set(get_args(PresetName)))} "
             "docs/pretraining.md says what each is."
         )
     return PRESETS[name]

@@ -1,10 +1,10 @@
 """Settings of ``headway pretrain``."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from headway.errors import ConfigError
-from headway.settings.presets import PresetName, takes_preset
+from headway.settings.presets import PresetName, preset, takes_preset
 from headway.settings.training import Schedule, TrainingArguments
 
 
@@ -66,8 +66,9 @@ class PretrainSettings(TrainingArguments):
     tokens_per_batch: int = 8192
     """Tokens in a batch; each batch holds pieces of like length from any documents."""
 
-    batch_warmup_steps: int = 0
-    """Steps in which batches grow from ``batch_warmup_share`` of ``tokens_per_batch`` to the whole of it."""
+    batch_warmup_steps: float = 0
+    """Steps in which batches grow from ``batch_warmup_share`` of ``tokens_per_batch`` to the whole of it; below 1 it is a share
+    of ``max_steps``."""
 
     batch_warmup_share: float = 0.125
     """How large the first batch is, as a share of ``tokens_per_batch``."""
@@ -146,6 +147,23 @@ class PretrainSettings(TrainingArguments):
             )
         _check_masking(self)
         _check_lengths(self)
+        if self.model is not None:
+            _check_size(self)
+
+
+SIZES = ("family", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings")
+
+
+def _check_size(settings: PretrainSettings) -> None:
+    """Refuse another size than the one that the model to go on from has; what a preset says of it is passed over."""
+    usual = {field.name: field.default for field in fields(settings)} | {"intermediate_size": None}
+    recipe = {} if settings.preset is None else preset(settings.preset).values
+    given = [name for name in SIZES if getattr(settings, name) not in (usual[name], recipe.get(name, usual[name]))]
+    if given:
+        raise ConfigError(
+            f"{given[0]} is {getattr(settings, given[0])!r}, but the size and the family of {settings.model}, which training "
+            f"goes on from, are what they are. Leave {', '.join(given)} out, or leave model out for a new encoder."
+        )
 
 
 def _check_masking(settings: PretrainSettings) -> None:

@@ -30,6 +30,7 @@ from headway.training.pieces import Examples
 from headway.training.pretraining_objective import PretrainingObjective, check_head, find_objective
 from headway.training.processes import join
 from headway.training.reporting import Reporter
+from headway.training.schedules import warm_up_steps
 from headway.training.step import mixed_precision
 from headway.training.trackers import trackers
 
@@ -182,7 +183,7 @@ def job_of(settings: PretrainSettings, reading: Reading, model: Any) -> Job:
         return shuffled_batches(lengths, seed=settings.seed, epoch=epoch, max_tokens=settings.tokens_per_batch)
 
     def order(epoch: int) -> list[np.ndarray]:
-        steps = settings.batch_warmup_steps * settings.gradient_accumulation_steps
+        steps = warm_up_steps(settings.batch_warmup_steps, settings.max_steps) * settings.gradient_accumulation_steps
         return with_warm_up(plain, epoch, batches=steps, first=settings.batch_warmup_share)
 
     return Job(

@@ -14,11 +14,12 @@ def run(settings: PretrainSettings) -> None:
     result = pretrain(settings)
     if not result.metrics["train_steps"]:
         print(
-            f"Nothing was left to learn: this pre-training ended before, after {result.global_step:,} steps. Its masked LM is in "
+            f"Nothing was left to learn: this pre-training ended before, after {result.global_step:,} steps. Its encoder is in "
             f"{settings.output_dir}; for another, give another --output-dir"
         )
         return
-    print(f"Wrote a masked LM after {result.global_step:,} steps (loss {result.training_loss:.3f}) to {settings.output_dir}")
+    learnt = f"after {result.global_step:,} steps of {settings.objective} (loss {result.training_loss:.3f})"
+    print(f"Wrote an encoder {learnt} to {settings.output_dir}")
 
 
 COMMAND = Command(summary="learn a new encoder from text files", settings=PretrainSettings, run=run)
