@@ -30,13 +30,14 @@ from headway.training.interruptions import Interruptions, end, stopped_message
 from headway.training.keeping import Keeper, check_writable
 from headway.training.memory import give_back_freed_memory, keep_freed_memory
 from headway.training.moments import Moment, Now
-from headway.training.optimiser import make_optimizer, set_learning_rate
+from headway.training.optimiser import finishing, make_optimizer, set_learning_rate
 from headway.training.order import alike
 from headway.training.processes import Processes, join, share
 from headway.training.reporting import Reporter
 from headway.training.schedules import learning_rates
 from headway.training.soundness import check_sound
 from headway.training.step import Precision, StepResult, mixed_precision, train_step
+from headway.training.touched_rows import made_dense
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,7 @@ def train(
     run.tell("train_begin")
     if arguments.eval_on_start and not first:
         run.evaluate()
-    with Interruptions() as interruptions:
+    with Interruptions() as interruptions, finishing(run.optimizer):
         for batches, begins_epoch, ends_epoch in run.steps():
             if begins_epoch:
                 run.tell("epoch_begin")
@@ -125,6 +126,7 @@ def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks
     identity = {name: settings[name] for name in DECISIVE} | dict(job.identity)
     start = processes.from_first(lambda: _resume_folder(arguments))
     state = TrainerState() if start is None else load_state(start, job.model, optimizer, identity=identity)
+    made_dense(optimizer)
     state.batches_of_step = state.batches_of_step or arguments.gradient_accumulation_steps * processes.count
     total = total_steps(job, arguments, batches_of_step=state.batches_of_step)
     rate = learning_rates(total, arguments)  # what is wrong with the schedule is said before the first step

@@ -1,7 +1,8 @@
 """Optimisers by their known names, and which weights share a learning rate and a decay."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 from headway.errors import ConfigError
 from headway.settings.changes import named_values
 from headway.settings.training import TrainingArguments
+from headway.training.touched_rows import TouchedRowsAdamW, touched_table
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw_torch_fused": torch.optim.AdamW,
@@ -27,7 +29,11 @@ DECOUPLED = ("nadam", "radam")
 
 
 def make_optimizer(model: nn.Module, arguments: TrainingArguments) -> torch.optim.Optimizer:
-    """The optimiser that the arguments name, by default AdamW (Loshchilov and Hutter, 2019, arXiv:1711.05101)."""
+    """The optimiser that the arguments name, by default AdamW (Loshchilov and Hutter, 2019, arXiv:1711.05101).
+
+    ``adamw_torch_fused`` spends nothing on rows of the token table that no token touched, where that can be had
+    (``touched_rows``); ``finishing`` is what it is used in.
+    """
     kind = OPTIMIZERS[arguments.optim]
     settings = _usual(arguments) | named_values(arguments.optim_args, of="an optimiser", example="momentum=0.9")
     known = set(inspect.signature(kind).parameters) - {"params", "lr", "weight_decay"}
@@ -37,7 +43,21 @@ def make_optimizer(model: nn.Module, arguments: TrainingArguments) -> torch.opti
             f"{', '.join(sorted(known))}."
         )
     plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
-    return kind(weight_groups(model, arguments), lr=arguments.learning_rate, **plain)
+    table = touched_table(model, plain) if arguments.optim == "adamw_torch_fused" else None
+    groups = weight_groups(model, arguments)
+    if table is not None:
+        return TouchedRowsAdamW(groups, table=table, lr=arguments.learning_rate, **plain)
+    return kind(groups, lr=arguments.learning_rate, **plain)
+
+
+@contextmanager
+def finishing(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """At the end, however it comes, the weights are what the steps made of them, also those that would have been got to later."""
+    try:
+        yield
+    finally:
+        if isinstance(optimizer, TouchedRowsAdamW):
+            optimizer.finish()
 
 
 def weight_groups(model: nn.Module, arguments: TrainingArguments) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import torch
 
 from headway.neural.model import EncoderModel
 from headway.training.batch import Batch, Count, LossSum, number_of_targets
+from headway.training.clipping import clip_gradients
 from headway.training.out_of_memory import accumulate_what_fits, take_step
 from headway.training.processes import ALONE, Processes
 
@@ -80,7 +81,7 @@ def train_step(
         model, batches, device=total.device, begin=total.zero_, accumulate=accumulate, done=done, max_tokens=max_tokens
     )
     processes.add_gradients(model)
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm or torch.inf)
+    norm = clip_gradients(model.parameters(), max_grad_norm)
     tell("pre_optimizer_step")
     take_step(optimizer)
     tell("optimizer_step")
