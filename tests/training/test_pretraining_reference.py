@@ -152,3 +152,20 @@ def test_a_generators_configuration_is_a_share_of_the_discriminators():
     v3 = family("deberta-v2").config(**SIZES)
     half = generator_config(v3, width=1.0, depth=0.5)
     assert (half.hidden_size, half.num_hidden_layers) == (28, 1)
+
+
+def test_the_loss_in_chunks_is_that_of_the_whole_in_mixed_precision_too(tmp_path):
+    theirs = random_weights(transformers.BertForMaskedLM(transformers.BertConfig(**SIZES)), 4)
+    whole, chunked = (ours(theirs, tmp_path / str(number), "masked-lm") for number in (1, 2))
+    states = [torch.randn(17, 28, generator=torch.Generator().manual_seed(5)).requires_grad_() for _ in range(2)]
+    targets = torch.randint(0, 101, (17,), generator=torch.Generator().manual_seed(6))
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = whole.loss_sum(whole.predict_tokens(states[0]), targets)
+        found = masked_lm_loss(chunked, states[1], targets, scores_at_once=300)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-3)
+    expected.backward()
+    found.backward()
+    one, two = (model.embeddings.token.weight.grad for model in (whole, chunked))
+    assert one.dtype == two.dtype == torch.float32
+    torch.testing.assert_close(two, one, atol=0.1, rtol=0.03)
+    torch.testing.assert_close(states[1].grad, states[0].grad, atol=0.1, rtol=0.03)

@@ -53,7 +53,9 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, rows_TE: Tensor, table_VE: Tensor, bias_V: Tensor, targets_T: Tensor, at_once: int) -> Tensor:
-        wants = any(ctx.needs_input_grad)
+        wants, device, dtypes = any(ctx.needs_input_grad), rows_TE.device.type, (rows_TE.dtype, table_VE.dtype, bias_V.dtype)
+        if torch.is_autocast_enabled(device):  # each once, and not in every chunk
+            rows_TE, table_VE, bias_V = (given.to(torch.get_autocast_dtype(device)) for given in (rows_TE, table_VE, bias_V))
         total = torch.zeros((), device=rows_TE.device)
         grad_TE = torch.empty_like(rows_TE) if wants else None
         grad_VE = torch.zeros_like(table_VE, dtype=torch.float32) if wants else None
@@ -68,12 +70,13 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                 continue
             wrong_NV = logits_NV.sub_(norms_N1).exp_()
             wrong_NV.scatter_add_(1, targets_N, wrong_NV.new_full(targets_N.shape, -1.0))
+            grad_V += wrong_NV.sum(0)
+            wrong_NV = wrong_NV.to(table_VE.dtype)
             grad_TE[own] = (wrong_NV @ table_VE).to(grad_TE.dtype)
             grad_VE += wrong_NV.t() @ rows_NE
-            grad_V += wrong_NV.sum(0)
         if wants:
             ctx.save_for_backward(grad_TE, grad_VE, grad_V)
-            ctx.dtypes = rows_TE.dtype, table_VE.dtype, bias_V.dtype
+            ctx.dtypes = dtypes
         return total
 
     @staticmethod
