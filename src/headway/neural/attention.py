@@ -16,7 +16,9 @@ from headway.neural.bands import attend_in_band
 from headway.neural.blockwise import attend_in_blocks
 from headway.neural.context import Context, Sight
 from headway.neural.disentangled import PositionVectors, attend_disentangled
+from headway.neural.dropout import drop
 from headway.neural.products import attend, attend_openly, attend_varlen, has_varlen_kernel, wants_kernel
+from headway.neural.projections import JoinedProjection
 from headway.neural.rotary import rotate
 
 Weights: TypeAlias = tuple[Tensor, ...]
@@ -32,7 +34,7 @@ class PackedAttention(nn.Module):
     def __init__(self, parts: SelfAttention, hidden_size: int) -> None:
         super().__init__()
         self.parts = parts
-        self.qkv = nn.Linear(hidden_size, 3 * hidden_size, bias=parts.bias == "all")
+        self.qkv = JoinedProjection(hidden_size, bias=parts.bias == "all")
         if parts.bias == "query-value":
             self.query_bias = nn.Parameter(torch.zeros(hidden_size))
             self.value_bias = nn.Parameter(torch.zeros(hidden_size))
@@ -86,7 +88,7 @@ class PackedAttention(nn.Module):
     def _position_vectors(self, parts: Disentangled, context: Context, scale: float) -> PositionVectors:
         assert context.distances is not None
         distances = context.distances
-        table_PD = F.dropout(distances.table_PD, parts.dropout, self.training)
+        table_PD = drop(distances.table_PD, parts.dropout) if self.training else distances.table_PD
         keys_PD, queries_PD = self._projected(parts, table_PD)
         return PositionVectors(
             distances.longest,
@@ -108,7 +110,7 @@ class PackedAttention(nn.Module):
 
     def _queries_and_keys(self, table_PD: Tensor) -> Tensor:
         """The layer's own maps of the table, without the values, which nobody reads, where that can be had."""
-        if type(self.qkv) is not nn.Linear or self.parts.bias == "query-value":
+        if type(self.qkv) is not JoinedProjection or self.qkv.is_adapted or self.parts.bias == "query-value":
             return self._mapped(table_PD)
         both = 2 * table_PD.shape[1]
         return F.linear(table_PD, self.qkv.weight[:both], None if self.qkv.bias is None else self.qkv.bias[:both])

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from headway.neural.dropout import drop
 from headway.neural.packing import Packed
 
 VARLEN_SINCE = "2.13"
@@ -48,7 +49,7 @@ def masked(scores: Tensor, mask: Tensor | None) -> Tensor:
 
 def mix(scores: Tensor, values: Tensor, *, dropout: float, gives_scores: bool = False) -> tuple[Tensor, Tensor]:
     """The values mixed by the scores' softmax after dropout, and these weights, or the scores themselves."""
-    weights = F.dropout(scores.softmax(-1), dropout).to(values.dtype)
+    weights = drop(scores.softmax(-1), dropout).to(values.dtype)
     return torch.matmul(weights, values), scores if gives_scores else weights
 
 
