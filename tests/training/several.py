@@ -45,29 +45,27 @@ class Several:
     recipe: int
 
     def run(self, *parts):
+        does = {
+            "fine-tune": lambda: self.fine_tune("fine"),
+            "fine-tune sharded": lambda: self.fine_tune("sharded-fine", fsdp="full_shard auto_wrap"),
+            "stop": lambda: self.fine_tune("stop", callbacks=[OneStops()]),
+            "pretrain": self.learn,
+            "pretrain sharded": lambda: self.learn("sharded-pre", fsdp="shard_grad_op"),
+            "resume sharded": lambda: self.learn(fsdp="full_shard"),
+            "resume shards": lambda: self.learn("sharded-pre"),
+            "sparse": self.add_sparse,
+            "sigterm": lambda: (at_step(2, signal.SIGTERM), self.learn()),
+            "sigkill": lambda: (at_step(3, signal.SIGKILL), self.learn()),
+        }
         for part in parts:
-            match part:
-                case "fine-tune":
-                    self.fine_tune("fine")
-                case "stop":
-                    self.fine_tune("stop", callbacks=[OneStops()])
-                case "pretrain":
-                    self.learn()
-                case "sparse":
-                    self.add_sparse()
-                case "sigterm":
-                    at_step(2, signal.SIGTERM)
-                    self.learn()
-                case "sigkill":
-                    at_step(3, signal.SIGKILL)
-                    self.learn()
+            does[part]()
 
-    def fine_tune(self, output, *, callbacks=()):
+    def fine_tune(self, output, *, callbacks=(), **changes):
         rows = [json.loads(line) for line in Path(self.rows).read_text().splitlines()]
         data = [{"text": row["text"], "label": int(row["label"] == "pos")} for row in rows]
         arguments = TrainingArguments(
             f"{self.folder}/{output}-{self.name}", num_train_epochs=2, per_device_train_batch_size=3, eval_strategy="steps",
-            eval_steps=4, gradient_accumulation_steps=4 // self.recipe, **COMMON,
+            eval_steps=4, gradient_accumulation_steps=4 // self.recipe, **COMMON, **changes,
         )  # fmt: skip
         model = AutoModelForSequenceClassification.from_pretrained(self.model, num_labels=2, hidden_dropout_prob=0.2)
         trainer = Trainer(
@@ -81,13 +79,13 @@ class Several:
             found = {"logits": predicted.predictions.tolist(), "step": trainer.state.global_step}
             Path(f"{self.folder}/{output}-{self.name}.json").write_text(json.dumps(found))
 
-    def learn(self):
+    def learn(self, output="pre", **changes):
         pretrain(
             PretrainSettings(
-                files=(self.text,), tokenizer=self.tokenizer, output_dir=f"{self.folder}/pre-{self.name}", family="bert",
+                files=(self.text,), tokenizer=self.tokenizer, output_dir=f"{self.folder}/{output}-{self.name}", family="bert",
                 hidden_size=28, num_hidden_layers=1, num_attention_heads=4, max_position_embeddings=37, max_length=29,
                 tokens_per_batch=131, max_steps=7, held_out=0.1, dropout=0.1, gradient_accumulation_steps=6 // self.recipe,
-                eval_strategy="steps", eval_steps=3, **COMMON,
+                eval_strategy="steps", eval_steps=3, **COMMON, **changes,
             ),
             progress=False,
         )  # fmt: skip

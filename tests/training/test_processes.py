@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from safetensors.numpy import load_file
 
 from headway.training.checkpoints import newest_state
 from headway.training.order import alike
-from headway.training.processes import Processes, share
+from headway.training.processes import share
 from training.several import Several
 
 SCRIPT = Path(__file__).parent / "several.py"
@@ -79,7 +80,7 @@ def log(folder):
 
 @pytest.fixture(scope="module")
 def two(ran):
-    folder, found = ran(2, "two", "sparse", "fine-tune", "pretrain", "stop")
+    folder, found = ran(2, "two", "sparse", "fine-tune", "pretrain", "stop", "fine-tune sharded", "pretrain sharded")
     assert found.returncode == 0, found.stderr
     return folder
 
@@ -87,13 +88,17 @@ def two(ran):
 @pytest.mark.filterwarnings("ignore:.*new:UserWarning", "ignore:.*made anew:UserWarning")
 def test_two_processes_learn_and_measure_what_one_does(ran, two):
     ran(1, "one", "fine-tune", "pretrain", recipe=1)
-    for part in ("fine", "pre"):
-        assert_close(weights(two / f"{part}-two"), weights(two / f"{part}-one"))
-        for ours, theirs in zip(log(two / f"{part}-two"), log(two / f"{part}-one"), strict=True):
+    for part, sharded in product(("fine", "pre"), ("", "sharded-")):
+        found, expected = two / f"{sharded}{part}-two", two / f"{part}-one"
+        assert_close(weights(found), weights(expected))
+        for ours, theirs in zip(log(found), log(expected), strict=True):
             assert ours == pytest.approx(theirs, rel=1e-3)
-    found, expected = (json.loads((two / f"fine-{name}.json").read_text()) for name in ("two", "one"))
+    found, sharded, expected = (
+        json.loads((two / f"{name}.json").read_text()) for name in ("fine-two", "sharded-fine-two", "fine-one")
+    )
     np.testing.assert_allclose(found["logits"], expected["logits"], atol=1e-4)
-    assert found["step"] == expected["step"] == 14  # 83 rows in steps of twelve, twice
+    np.testing.assert_allclose(sharded["logits"], expected["logits"], atol=1e-4)
+    assert found["step"] == sharded["step"] == expected["step"] == 14  # 83 rows in steps of twelve, twice
 
 
 def test_what_a_callback_wants_in_one_process_ends_all_of_them(two):
@@ -115,16 +120,25 @@ def test_stopped_and_killed_runs_go_on_in_any_number_of_processes(ran, two):
     assert log(folder / "pre-stopped") == log(folder / "pre-two")
     ran(1, "alone", "pretrain")
     assert_close(weights(folder / "pre-alone"), expected)
-    assert ran(3, "three", "pretrain")[1].returncode == 0
+    assert ran(3, "three", "resume sharded")[1].returncode == 0
     assert_close(weights(folder / "pre-three"), expected)
+
+
+def test_shards_of_two_processes_go_on_in_one(ran, two):
+    shards = (two / "sharded-pre-two" / "checkpoint-3" / "optimizer").iterdir()
+    assert {file.name[:11] for file in shards} == {"shard-00001", "shard-00002"}
+    shutil.copytree(two / "sharded-pre-two" / "checkpoint-3", two / "sharded-pre-later" / "checkpoint-3")
+    ran(1, "later", "resume shards")
+    assert_close(weights(two / "sharded-pre-later"), weights(two / "pre-two"))
 
 
 def test_batches_are_shared_out_once_each_and_alike_in_tokens():
     tokens = [40, 13, 7, 7, 29, 3, 3]
     for count in (1, 2, 3, 9):
-        shares = [share(range(7), tokens, processes=Processes(rank, count)) for rank in range(count)]
+        shares = share(range(7), tokens, count=count)
+        assert len(shares) == count
         assert sorted(index for mine in shares for index in mine) == list(range(7))
-    loads = [sum(tokens[index] for index in share(range(7), tokens, processes=Processes(rank, 2))) for rank in range(2)]
+    loads = [sum(tokens[index] for index in mine) for mine in share(range(7), tokens, count=2)]
     assert max(loads) - min(loads) <= 3
 
 

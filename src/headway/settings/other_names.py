@@ -44,6 +44,7 @@ def _absent(*harmless: Any, instead: str) -> Alias:
 _NONE_OF_IT: tuple[Any, ...] = (None, False, "", (), [], {})
 _ROWS = "rows are tokenised once, before the first step, and batches are made where they are used"
 _PROCESSES = "torchrun says how many processes there are, and their gradients are joined as it is fastest"
+_SHARDS = "with fsdp each layer is in shards of its own"
 _PRECISION = "evaluation has the precision of training, over float32 weights"
 _TPU = "TPUs are not used"
 
@@ -193,13 +194,10 @@ OTHER_NAMES: Mapping[str, Alias] = {
     "ddp_static_graph": _idle(_PROCESSES, None),
     "ddp_timeout": _idle(_PROCESSES),
     "_n_gpu": _idle(_PROCESSES, -1, 0, 1),
-    "fsdp": _absent(*_NONE_OF_IT, instead="fsdp={value!r} is not available. Encoders fit on one GPU: leave it out."),
-    "fsdp_config": _absent(*_NONE_OF_IT, instead="fsdp_config={value!r} is not available. Leave it out."),
-    "fsdp_min_num_params": _absent(*_NONE_OF_IT, 0, instead="fsdp_min_num_params={value!r} is not available. Leave it out."),
-    "fsdp_transformer_layer_cls_to_wrap": _absent(
-        *_NONE_OF_IT, instead="fsdp_transformer_layer_cls_to_wrap={value!r} is not available. Leave it out."
-    ),
-    "deepspeed": _absent(*_NONE_OF_IT, instead="deepspeed={value!r} is not available. Encoders fit on one GPU: leave it out."),
+    "fsdp_config": _idle(_SHARDS),
+    "fsdp_min_num_params": _idle(_SHARDS),
+    "fsdp_transformer_layer_cls_to_wrap": _idle(_SHARDS),
+    "deepspeed": _absent(*_NONE_OF_IT, instead="deepspeed={value!r} is not available. Use fsdp='full_shard'."),
     "accelerator_config": _absent(
         *_NONE_OF_IT, instead="accelerator_config={value!r} is not available: Accelerate is not used. Leave it out."
     ),

@@ -99,6 +99,9 @@ class TrainingArguments(Config):
     freeze: tuple[str, ...] = ()
     """Parts of the model whose weights stay as they are: embeddings, layers.0, encoder.layer.1 …"""
 
+    fsdp: Literal["", "full_shard", "shard_grad_op"] = ""
+    """Of several processes each keeps a shard of gradients and optimiser; ``full_shard`` has layers whole only as they run."""
+
     bf16: bool | None = None
     """Whether matrix products run in bfloat16 over float32 weights. None: where the hardware gains from it."""
 

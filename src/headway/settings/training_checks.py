@@ -41,12 +41,24 @@ def _take_forms(arguments: Any) -> None:
     if isinstance(arguments.freeze, str):
         object.__setattr__(arguments, "freeze", (arguments.freeze,))
     object.__setattr__(arguments, "output_dir", str(arguments.output_dir))
+    object.__setattr__(arguments, "fsdp", _sharding(arguments.fsdp))
     if arguments.max_grad_norm is None:
         object.__setattr__(arguments, "max_grad_norm", 0.0)
     for name in (*COUNTS, *INTERVALS, "max_steps", "max_length", "save_total_limit", "seed", "data_seed"):
         value = getattr(arguments, name)
         if isinstance(value, float) and value.is_integer():
             object.__setattr__(arguments, name, int(value))
+
+
+def _sharding(given: Any) -> str:
+    """What transformers writes as words, a list or a switch; that each layer is wrapped goes without saying."""
+    words = given.split() if isinstance(given, str) else [str(one) for one in given] if isinstance(given, list | tuple) else []
+    if given is True:
+        return "full_shard"
+    kept = [word for word in words if word != "auto_wrap"]
+    if kept not in ([], ["full_shard"], ["shard_grad_op"]):
+        raise ConfigError(f"fsdp is {given!r}, of which only 'full_shard' or 'shard_grad_op' is available. Use one of these.")
+    return kept[0] if kept else ""
 
 
 def hints_of(arguments: Any) -> Mapping[str, Any]:

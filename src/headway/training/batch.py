@@ -28,6 +28,9 @@ class Batch:
     targets: Tensor
     pair_labels: Tensor | None = None
     seed: int = 0
+    """Where its random numbers start: those of dropout."""
+    is_idle: bool = False
+    """Whether it runs only to keep step with other processes, and counts for nothing."""
     per_text: float = 1.0
     per_token: float = 1.0
     inputs: Mapping[str, Tensor] | None = None

@@ -95,6 +95,11 @@ def check_own_loss(arguments: TrainingArguments) -> None:
             raise ConfigError(
                 f"{name} changes the model's loss, but compute_loss is your own. Leave it out, or weigh in your loss."
             )
+    if arguments.fsdp:
+        raise ConfigError(
+            "fsdp trains a copy of the model in shards, which a compute_loss of your own would not see. Leave fsdp out; torchrun "
+            "still shares out the batches."
+        )
 
 
 def task_of(model: EncoderModel, name: str | None) -> Task:

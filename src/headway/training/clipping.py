@@ -1,9 +1,11 @@
 """Gradients scaled down to a largest norm, dense ones and those of a few rows of a table alike."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 
 def clip_gradients(weights: Iterable[Tensor], max_norm: float) -> Tensor:
@@ -12,6 +14,10 @@ def clip_gradients(weights: Iterable[Tensor], max_norm: float) -> Tensor:
     As torch's ``clip_grad_norm_``, which does not know sparse gradients. On a CPU gradients that need no scaling are not touched.
     """
     changed = [weight for weight in weights if weight.grad is not None]
+    if changed and isinstance(changed[0], DTensor):  # shards of several processes
+        norm: Any = torch.nn.utils.clip_grad_norm_(changed, max_norm or torch.inf)
+        whole: Tensor = norm.full_tensor()
+        return whole
     sparse = [weight for weight in changed if weight.grad is not None and weight.grad.is_sparse]
     if not sparse and (not changed or changed[0].device.type != "cpu"):
         return torch.nn.utils.clip_grad_norm_(changed, max_norm or torch.inf)

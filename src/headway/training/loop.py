@@ -1,6 +1,5 @@
 """The loop around the step: data order, schedule, log, checkpoints and resuming. What is trained comes in as a ``Job``."""
 
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from torch import Tensor
 from headway.errors import CheckpointError
 from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
-from headway.training.batch import Batch, Count, LossSum, number_of_targets
+from headway.training.batch import Batch
 from headway.training.callbacks import Callbacks, TrainerControl, is_improvement, metric_name, metric_value
 from headway.training.checkpoints import (
     TrainerState,
@@ -27,6 +26,7 @@ from headway.training.checkpoints import (
     states_in,
 )
 from headway.training.interruptions import Interruptions, end, stopped_message
+from headway.training.job import DECISIVE, Job, TrainOutput, evaluate, total_steps
 from headway.training.keeping import Keeper, check_writable
 from headway.training.memory import give_back_freed_memory, keep_freed_memory
 from headway.training.moments import Moment, Now
@@ -35,47 +35,15 @@ from headway.training.order import alike
 from headway.training.processes import Processes, join, share
 from headway.training.reporting import Reporter
 from headway.training.schedules import learning_rates
+from headway.training.sharding import Sharded, shard
 from headway.training.soundness import check_sound
 from headway.training.step import Precision, StepResult, mixed_precision, train_step
 from headway.training.touched_rows import made_dense
 
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What is trained on what: everything that an objective brings to the loop."""
-
-    model: EncoderModel
-    loss_sum: LossSum
-    order: Callable[[int], Sequence[np.ndarray]]
-    """The batches of an epoch as indices of rows; the same epoch gives the same batches."""
-    load: Callable[[np.ndarray, int, int], Batch]
-    """A batch from its indices, the epoch and its number within it."""
-    evaluate: Callable[[], dict[str, float]] | None = None
-    count: Count = number_of_targets
-    tokens: Callable[[np.ndarray], int] | None = None
-    """How many tokens a batch has; None where all have about as many. The batches of a step are chosen alike in it."""
-    identity: Mapping[str, Any] = field(default_factory=dict)
-    """What a checkpoint must agree on to be resumed, beside the arguments."""
-
-
-@dataclass(frozen=True)
-class TrainOutput:
-    """What training returns: steps done, the mean loss since the last log line before the end, and figures of the run."""
-
-    global_step: int
-    training_loss: float
-    metrics: dict[str, float]
-
+__all__ = ["Job", "TrainOutput", "evaluate", "train"]
 
 STEPS_BETWEEN_TRIMS = 50
 """How often memory that is kept but free goes back to the system."""
-
-DECISIVE = (
-    "learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "max_length",
-    "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "optim", "optim_args", "layerwise_lr_decay", "weight_decay",
-    "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "label_smoothing_factor", "class_weights", "freeze", "seed",
-)  # fmt: skip
-"""Settings that decide the weights, so that a run can be resumed only under the same ones."""
 
 
 def train(
@@ -111,6 +79,7 @@ def train(
                 give_back_freed_memory()
             run.after_step(ends_epoch=ends_epoch)
             run.heed(int(processes.numbers(interruptions.heard).max()))
+    run.gather()
     job.model.eval()
     if arguments.load_best_model_at_end and state.best_global_step not in (None, state.global_step):
         load_weights(run.best_folder(), job.model)
@@ -122,10 +91,14 @@ def train(
 
 def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks: Callbacks, processes: Processes) -> "Run":
     settings = arguments.to_dict()
-    optimizer = make_optimizer(job.model, arguments)
     identity = {name: settings[name] for name in DECISIVE} | dict(job.identity)
     start = processes.from_first(lambda: _resume_folder(arguments))
-    state = TrainerState() if start is None else load_state(start, job.model, optimizer, identity=identity)
+    if start is not None:
+        load_weights(start, job.model)
+    sharded = shard(job.model, arguments, processes)
+    trained = job.model if sharded is None else sharded.model
+    optimizer = make_optimizer(trained, arguments)
+    state = TrainerState() if start is None else load_state(start, job.model, optimizer, identity=identity, trained=trained)
     made_dense(optimizer)
     state.batches_of_step = state.batches_of_step or arguments.gradient_accumulation_steps * processes.count
     total = total_steps(job, arguments, batches_of_step=state.batches_of_step)
@@ -133,7 +106,7 @@ def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks
     state.max_steps, state.batches_of_epoch = total, max(1, len(job.order(state.epochs_done)))
     callbacks.load_states(state.callbacks)
     callbacks.control = TrainerControl()
-    job.model.train()
+    trained.train()
     reporter.begin(state, total=total, resumed=start, model=job.model, arguments=arguments)
     return Run(
         job=job,
@@ -146,6 +119,7 @@ def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks
         identity=identity,
         state=state,
         processes=processes,
+        sharded=sharded,
     )
 
 
@@ -163,11 +137,17 @@ class Run:
     identity: Mapping[str, Any]
     state: TrainerState
     processes: Processes
+    sharded: Sharded | None
     keeper: Keeper = field(default_factory=Keeper)
+
+    @property
+    def model(self) -> EncoderModel:
+        """What is trained: the job's model, or a twin of it in shards."""
+        return self.job.model if self.sharded is None else self.sharded.model
 
     def tell(self, event: str, **given: Any) -> None:
         """Tell the callbacks of an event."""
-        self.callbacks.tell(event, self.arguments, self.state, model=self.job.model, optimizer=self.optimizer, **given)
+        self.callbacks.tell(event, self.arguments, self.state, model=self.model, optimizer=self.optimizer, **given)
 
     def steps(self) -> Iterator[tuple[list[Batch], bool, bool]]:
         """This process's batches of each step that is left, and whether the step begins and ends an epoch; until one is to stop.
@@ -182,7 +162,7 @@ class Run:
                 if state.global_step >= state.max_steps or state.stopped or self.callbacks.control.should_epoch_stop:
                     break
                 stop = min(start + size, len(order))
-                batches = [self._load(order[index], index) for index in self._share(order, range(start, stop))]
+                batches = self._batches(order, range(start, stop))
                 state.batch = stop
                 yield batches, start == 0, stop == len(order)
             if state.batch >= len(order) or self.callbacks.control.should_epoch_stop:
@@ -193,10 +173,13 @@ class Run:
         order, tokens, together = self.job.order(epoch), self.job.tokens, self.state.batches_of_step
         return order if tokens is None else alike(order, tokens, together=together, seed=self.arguments.seed + epoch)
 
-    def _share(self, order: Sequence[np.ndarray], batches: range) -> list[int]:
-        """Those of a step's batches that are this process's."""
+    def _batches(self, order: Sequence[np.ndarray], numbers: range) -> list[Batch]:
+        """Those of a step's batches that are this process's; with shards all processes have as many, some of them idle."""
         tokens = self.job.tokens or len
-        return share(batches, [tokens(order[index]) for index in batches], processes=self.processes)
+        shares = share(numbers, [tokens(order[number]) for number in numbers], count=self.processes.count)
+        own = [self._load(order[number], number) for number in shares[self.processes.rank]]
+        missing = max(map(len, shares)) - len(own) if self.sharded else 0
+        return own + [replace(self._load(order[numbers[0]], numbers[0]), is_idle=True)] * missing
 
     def _load(self, indices: np.ndarray, number: int) -> Batch:
         """A batch, and where its random numbers start: a batch has the same dropout in whichever process, also after a resume."""
@@ -206,7 +189,7 @@ class Run:
 
     def _loss_sum(self, model: EncoderModel, batch: Batch) -> Tensor:
         torch.manual_seed(batch.seed)
-        return self.job.loss_sum(model, batch)
+        return self.job.loss_sum(model, batch) if self.sharded is None else self.sharded.loss(self.job.loss_sum, batch)
 
     def step(self, batches: Sequence[Batch]) -> None:
         """One optimiser step at its rate."""
@@ -215,13 +198,13 @@ class Run:
         set_learning_rate(self.optimizer, rate)
         self.tell("step_begin")
         result = train_step(
-            job.model,
+            self.model,
             batches,
             loss_sum=self._loss_sum,
             optimizer=self.optimizer,
             precision=self.precision,
             max_grad_norm=arguments.max_grad_norm,
-            count=job.count,
+            count=lambda batch: 0.0 if batch.is_idle else job.count(batch),
             tell=self.tell,
             max_tokens=state.max_tokens,
             processes=self.processes,
@@ -287,6 +270,7 @@ class Run:
         self.callbacks.control.should_evaluate = False
         if self.job.evaluate is None:
             return
+        self.gather()
         scores, state = evaluate(self.job), self.state
         self.reporter.log(state, scores)
         self._tell_of_log()
@@ -297,6 +281,11 @@ class Run:
             if is_improvement(value, state.best_metric, self.arguments):
                 state.best_metric, state.best_global_step = value, state.global_step
 
+    def gather(self) -> None:
+        """Let the job's model have the weights of now, where they are in shards."""
+        if self.sharded is not None:
+            self.sharded.gather()
+
     def save(self) -> bool:
         """A checkpoint of this step; whether it is on disk."""
         state, arguments = self.state, self.arguments
@@ -306,8 +295,14 @@ class Run:
         if state.best_global_step == state.global_step:
             state.best_model_checkpoint = str(folder)
 
+        self.gather()
+        shards = None if self.sharded is None else self.sharded.write(self.optimizer, folder.parent)
+
         def write() -> None:
-            save_state(folder, self.job.model, self.optimizer, state, identity=self.identity, limit=arguments.save_total_limit)
+            if isinstance(shards, OSError):
+                raise shards
+            limit = arguments.save_total_limit
+            save_state(folder, self.job.model, self.optimizer, state, identity=self.identity, limit=limit, shards=shards)
 
         def newest() -> Path | None:
             return next(reversed(states_in(folder.parent)), None)
@@ -360,14 +355,6 @@ class Run:
             self.tell("log", logs=self.state.log_history[-1])
 
 
-def total_steps(job: Job, arguments: TrainingArguments, *, batches_of_step: int | None = None) -> int:
-    """Optimiser steps of the whole run."""
-    if arguments.max_steps > 0:
-        return arguments.max_steps
-    size = batches_of_step or arguments.gradient_accumulation_steps
-    return max(1, math.ceil(math.ceil(len(job.order(0)) / size) * arguments.num_train_epochs))
-
-
 def _resume_folder(arguments: TrainingArguments) -> Path | None:
     match arguments.resume_from_checkpoint:
         case None | False:
@@ -376,14 +363,3 @@ def _resume_folder(arguments: TrainingArguments) -> Path | None:
             return newest_state(arguments.output_dir)
         case folder:
             return check_sound(Path(folder))
-
-
-def evaluate(job: Job) -> dict[str, float]:
-    """The job's scores with dropout off; the model is left as it was, torch's random state too."""
-    assert job.evaluate is not None
-    was_training = job.model.training
-    job.model.eval()
-    with torch.inference_mode():
-        scores = job.evaluate()
-    job.model.train(was_training)
-    return scores

@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from headway.errors import OutOfMemoryError
 from headway.training.batch import Batch
@@ -90,6 +91,11 @@ def accumulate_what_fits(
         failed = _first_that_fails(batches, accumulate=accumulate, done=done, max_tokens=max_tokens)
         if failed is None:
             return max_tokens
+        if any(isinstance(weight, DTensor) for weight in model.parameters()):
+            raise OutOfMemoryError(
+                "Memory does not suffice for this batch, and with fsdp no process can divide its own. Lower "
+                "per_device_train_batch_size, and raise gradient_accumulation_steps by as much to learn the same."
+            )
         # the exception and its frames, which hold what the failed pass had computed, are gone by now
         model.zero_grad(set_to_none=True)
         free_memory(device)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from headway.errors import ConfigError, HeadwayError
 
@@ -95,6 +96,8 @@ class Processes:
         if self.count == 1:
             return
         trained = [weight for weight in model.parameters() if weight.requires_grad]
+        if any(isinstance(weight, DTensor) for weight in trained):
+            return  # shards were added up as they came
         used = self.wishes(*(weight.grad is not None for weight in trained))  # what nobody used stays without one
         sparse = self.wishes(*(weight.grad is not None and weight.grad.is_sparse for weight in trained))
         for weight in (weight for weight, is_sparse in zip(trained, sparse, strict=True) if is_sparse):
@@ -162,14 +165,13 @@ def join(*, timeout_seconds: float = 1800) -> Processes:
     return current()
 
 
-def share(batches: Sequence[int], tokens: Sequence[int], *, processes: Processes) -> list[int]:
-    """Which of a step's batches this process takes: as equal in tokens as they allow, each batch in exactly one process."""
-    loads, owners = [0] * processes.count, {}
-    for place in sorted(range(len(batches)), key=lambda place: (-tokens[place], place)):
-        owner = min(range(processes.count), key=lambda rank: (loads[rank], rank))
-        owners[place] = owner
-        loads[owner] += tokens[place]
-    return [batch for place, batch in enumerate(batches) if owners[place] == processes.rank]
+def share(batches: Sequence[int], tokens: Sequence[int], *, count: int) -> list[list[int]]:
+    """The batches of a step that each of ``count`` processes takes: as equal in tokens as they allow, each in exactly one."""
+    loads, owners = [0] * count, dict.fromkeys(batches, 0)
+    for size, batch in sorted(zip(tokens, batches, strict=True), reverse=True):
+        owners[batch] = min(range(count), key=lambda rank: (loads[rank], rank))
+        loads[owners[batch]] += size
+    return [[batch for batch in batches if owners[batch] == rank] for rank in range(count)]
 
 
 def _leave() -> None:
