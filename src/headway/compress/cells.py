@@ -14,6 +14,7 @@ from headway.errors import DataError
 from headway.evaluation import evaluate
 from headway.evaluation.glue import find_rows, glue_set
 from headway.evaluation.rows import data_of
+from headway.families import family
 from headway.settings.changes import named_values
 from headway.settings.comparison import CompareSettings, published
 from headway.settings.training import TrainSettings
@@ -67,10 +68,12 @@ def model_folder(settings: CompareSettings, model: str) -> Path:
 
 
 def training_of(settings: CompareSettings, cell: Cell) -> dict[str, Any]:
-    """The settings of a cell's fine-tuning: the published ones, and over them those given."""
-    preset = published(load_config(cell.model).model_type)
+    """The settings of a cell's fine-tuning: the published ones, over them those given; texts no longer than the model reads."""
+    config = load_config(cell.model)
+    preset, reads = published(config.model_type), family(config.model_type).architecture(config, "base").encoder.max_tokens
     given = named_values(settings.train_settings, of="training", example="learning_rate=1e-4")
-    return {**preset.usual, **preset.by_task.get(cell.task, {}), **given, "max_length": settings.max_length, "seed": cell.seed}
+    length = settings.max_length if reads is None else min(settings.max_length, reads)
+    return {**preset.usual, **preset.by_task.get(cell.task, {}), **given, "max_length": length, "seed": cell.seed}
 
 
 def fill(settings: CompareSettings, cell: Cell, *, progress: bool = True) -> dict[str, Any]:
