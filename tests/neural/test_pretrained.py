@@ -458,7 +458,7 @@ class Adapted(nn.Module):
 def test_an_adapter_in_the_place_of_any_map_takes_part(case):
     model = headway.AutoModel.from_config(case.config("base")).eval()
     adapted = copy.deepcopy(model)
-    maps = [name for name, module in model.named_modules() if type(module) is nn.Linear and "pooler" not in name]
+    maps = [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and "pooler" not in name]
     for name in maps:
         parent, _, leaf = name.rpartition(".")
         setattr(adapted.get_submodule(parent), leaf, Adapted(adapted.get_submodule(name)))

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -63,6 +64,13 @@ class ModelConfig:
         if not isinstance(values, dict):
             raise ConfigError(f"{path} holds a JSON {type(values).__name__} where an object of settings belongs.")
         return cls(values)
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path, **settings: Any) -> "ModelConfig":
+        """As ``AutoConfig.from_pretrained``: peft asks a configuration's class for that of the model it adapted."""
+        automatic = import_module("headway.checkpoints.configuration").AutoConfig
+        made: ModelConfig = automatic.from_pretrained(name_or_path, **settings)
+        return made
 
     def __getattr__(self, name: str) -> Any:
         if name in ("_values", "_defaults", "_aliases") or name.startswith("__"):

@@ -24,6 +24,8 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
 }
 ADAMS = ("adamw_torch_fused", "adamw_torch", "nadam", "radam")
+ADAPTED = "base_model.model."
+"""What stands before the names of weights where ``peft`` put adapters into the model."""
 DECOUPLED = ("nadam", "radam")
 """Those whose weight decay is AdamW's only if that is asked for."""
 
@@ -67,8 +69,9 @@ def weight_groups(model: nn.Module, arguments: TrainingArguments) -> list[dict[s
     above it, the embeddings of the first layer's (Clark et al., 2020, arXiv:2003.10555, appendix B).
     """
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
-    layers = number_of_layers(name for name, _ in model.named_parameters())
-    for name, weight in model.named_parameters():
+    weights = {name.removeprefix(ADAPTED): weight for name, weight in model.named_parameters()}
+    layers = number_of_layers(weights)
+    for name, weight in weights.items():
         if weight.requires_grad:
             share = arguments.layerwise_lr_decay ** (layers + 1 - depth(name, layers))
             groups.setdefault((weight.dim() > 1, share), []).append(weight)

@@ -16,7 +16,7 @@ from headway.tasks import Example
 from headway.tasks.note import with_task
 from headway.text import Tokenizer, check_tokenizer, with_note
 from headway.training import checks, figures, publishing, search
-from headway.training.adapters import encoder_of
+from headway.training.adapters import check_head, encoder_of
 from headway.training.batch import Batch
 from headway.training.callbacks import Callbacks, TrainerControl, made
 from headway.training.checkpoints import TrainerState
@@ -104,6 +104,7 @@ class Trainer:
         if self.args.freeze:
             self.encoder.freeze(*self.args.freeze)
         checks.check_trainable(self.model)
+        check_head(self.model)
         checks.check_length(self.args, self.encoder)
         if self.args.gradient_checkpointing:
             self.encoder.gradient_checkpointing_enable()
