@@ -1,10 +1,12 @@
 """Training states on disk: everything the next step depends on. A folder is whole under its final name, or it is not there.
 
 ``checkpoint-N/`` is a model folder like any other, with ``optimizer.safetensors`` (the optimiser's tensors by their name and the
-weight's, and the random state) and ``trainer_state.json`` beside the weights.
+weight's, and the random state; of weights in shards a folder ``optimizer`` with a file of each process) and
+``trainer_state.json`` beside the weights.
 """
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -18,9 +20,10 @@ from headway.core.files import atomic_folder, remove_drafts
 from headway.errors import CheckpointError, ConfigError
 from headway.neural.model import EncoderModel
 from headway.training.adapters import is_adapted, load_adapter
+from headway.training.sharding import like, optimizer_tensors, read_optimizer
 from headway.training.soundness import newest_sound, write_hashes
 
-STATE, OPTIMIZER = "trainer_state.json", "optimizer.safetensors"
+STATE, OPTIMIZER, SHARDS = "trainer_state.json", "optimizer.safetensors", "optimizer"
 
 
 @dataclass
@@ -67,13 +70,20 @@ def save_state(
     *,
     identity: Mapping[str, Any],
     limit: int | None,
+    shards: Path | None = None,
 ) -> None:
-    """Write the checkpoint of the step that is done; then remove the oldest beyond ``limit``, but never the best."""
+    """Write the checkpoint of the step that is done; then remove the oldest beyond ``limit``, but never the best.
+
+    ``shards`` is a folder with what the optimiser keeps, where several processes wrote it.
+    """
     from safetensors.torch import save_file
 
     with atomic_folder(folder) as draft:
         model.save_pretrained(draft)
-        save_file(_optimizer_tensors(model, optimizer), draft / OPTIMIZER)
+        if shards is None:
+            save_file(optimizer_tensors(model, optimizer) | _random_state(model), draft / OPTIMIZER)
+        else:
+            os.replace(shards, draft / SHARDS)
         values = asdict(state) | {"identity": dict(identity)}
         (draft / STATE).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
         write_hashes(draft)
@@ -85,10 +95,16 @@ def save_state(
 
 
 def load_state(
-    folder: Path, model: EncoderModel, optimizer: torch.optim.Optimizer, *, identity: Mapping[str, Any]
+    folder: Path,
+    model: EncoderModel,
+    optimizer: torch.optim.Optimizer,
+    *,
+    identity: Mapping[str, Any],
+    trained: torch.nn.Module | None = None,
 ) -> TrainerState:
     """Put a saved state back into the model, the optimiser and torch's random generator.
 
+    ``trained`` is what the optimiser trains in the model's place: the model in shards.
     Other data or other settings that decide the weights are refused, for then the run would be neither the old one nor a new one.
     """
     from safetensors import SafetensorError
@@ -96,15 +112,17 @@ def load_state(
 
     try:
         values = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        tensors = load_file(folder / OPTIMIZER)
+        is_sharded = (folder / SHARDS).is_dir()
+        tensors = read_optimizer(folder / SHARDS, trained or model) if is_sharded else load_file(folder / OPTIMIZER)
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(
             f"{folder} cannot be resumed from: {error}. Remove the folder to go on from an older one."
         ) from error
     _check_identity(folder, values.pop("identity"), identity)
     load_weights(folder, model)
-    _restore_optimizer(model, optimizer, tensors)
-    torch.set_rng_state(tensors["random.cpu"])
+    _restore_optimizer(trained or model, optimizer, tensors)
+    if "random.cpu" in tensors:
+        torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors:
         torch.cuda.set_rng_state(tensors["random.cuda"])
     return TrainerState(**values)
@@ -144,23 +162,19 @@ def _step(folder: Path) -> int:
     return int(folder.name.removeprefix("checkpoint-"))
 
 
-def _optimizer_tensors(model: EncoderModel, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+def _random_state(model: EncoderModel) -> dict[str, torch.Tensor]:
     tensors = {"random.cpu": torch.get_rng_state()}
     if model.device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state()
-    for name, weight in model.named_parameters():
-        for kept, value in optimizer.state.get(weight, {}).items():
-            if isinstance(value, torch.Tensor):
-                tensors[f"{kept}.{name}"] = value.contiguous()
     return tensors
 
 
-def _restore_optimizer(model: EncoderModel, optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
+def _restore_optimizer(model: torch.nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
     weights = dict(model.named_parameters())
     for key, value in tensors.items():
         kept, _, name = key.partition(".")
         if name in weights:
-            optimizer.state[weights[name]][kept] = value.to(weights[name].device)
+            optimizer.state[weights[name]][kept] = like(weights[name], value)
 
 
 def _check_identity(folder: Path, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
