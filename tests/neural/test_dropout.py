@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from headway.neural import AutoModelForMaskedLM, AutoModelForSequenceClassification
-from headway.neural.dropout import Dropout, drop
+from headway.neural.dropout import FastDropout, drop
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.37, 0.9])
@@ -36,9 +36,9 @@ def test_what_is_dropped_follows_from_torchs_seed_and_has_no_gradient(dtype):
 
 def test_nothing_is_dropped_out_of_training_or_at_rate_zero_and_everything_at_one():
     states = torch.randn(5, 7)
-    assert torch.equal(Dropout(0.5).eval()(states), states)
-    assert torch.equal(Dropout(0.0)(states), states)
-    assert torch.equal(Dropout(1.0)(states), torch.zeros(5, 7))
+    assert torch.equal(FastDropout(0.5).eval()(states), states)
+    assert torch.equal(FastDropout(0.0)(states), states)
+    assert torch.equal(FastDropout(1.0)(states), torch.zeros(5, 7))
     assert drop(torch.ones(0, 3), 0.5).shape == (0, 3)
 
 
@@ -46,4 +46,4 @@ def test_models_drop_by_it(tiny_config):
     for kind in (AutoModelForSequenceClassification, AutoModelForMaskedLM):
         found = [module for module in kind.from_config(tiny_config).modules() if isinstance(module, nn.Dropout)]
         assert found
-        assert all(type(module) is Dropout for module in found)
+        assert all(type(module) is FastDropout for module in found)

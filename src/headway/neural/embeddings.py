@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from headway.architecture import Embeddings, Positions
-from headway.neural.dropout import Dropout
+from headway.neural.dropout import FastDropout
 from headway.neural.norms import make_norm
 from headway.neural.packing import Packed
 
@@ -29,7 +29,7 @@ class TokenEmbeddings(nn.Module):
         self.norm = make_norm(parts.norm, hidden_size if projects_first else parts.size)
         if parts.projection is not None:
             self.projection = nn.Linear(parts.size, hidden_size, bias=parts.projection.bias)
-        self.dropout = Dropout(parts.dropout)
+        self.dropout = FastDropout(parts.dropout)
 
     def forward(self, packed: Packed) -> Tensor:
         """One vector a token, (tokens, hidden)."""

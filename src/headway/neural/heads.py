@@ -21,7 +21,7 @@ from headway.architecture import (
     SequenceClassificationHead,
     TokenClassificationHead,
 )
-from headway.neural.dropout import Dropout
+from headway.neural.dropout import FastDropout
 from headway.neural.norms import activation_of, make_norm, make_transform
 from headway.neural.packing import Packed
 
@@ -32,7 +32,7 @@ class TextPooler(nn.Module):
     def __init__(self, parts: Pooler, hidden_size: int) -> None:
         super().__init__()
         self.takes_mean = parts.pooling == "mean"
-        self.dropout = Dropout(parts.dropout)
+        self.dropout = FastDropout(parts.dropout)
         self.dense, self.norm = make_transform(parts.transform, hidden_size)
         self.activation = activation_of(parts.transform)
 
@@ -47,7 +47,7 @@ class TextClassifier(nn.Module):
 
     def __init__(self, parts: SequenceClassificationHead | MultipleChoiceHead, hidden_size: int) -> None:
         super().__init__()
-        self.dropout = Dropout(parts.dropout)
+        self.dropout = FastDropout(parts.dropout)
         if isinstance(parts, SequenceClassificationHead):
             self.classifier = nn.Linear(hidden_size, parts.num_labels, bias=parts.bias)
         else:
@@ -63,7 +63,7 @@ class NextSentenceClassifier(nn.Module):
 
     def __init__(self, parts: NextSentenceHead, hidden_size: int) -> None:
         super().__init__()
-        self.dropout = Dropout(parts.dropout)
+        self.dropout = FastDropout(parts.dropout)
         self.next_sentence = nn.Linear(hidden_size, 2)
 
     def forward(self, pooled_BD: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class TokenClassifier(nn.Module):
         super().__init__()
         self.dense, self.norm = make_transform(parts.transform, hidden_size)
         self.activation = activation_of(parts.transform)
-        self.dropout = Dropout(parts.dropout)
+        self.dropout = FastDropout(parts.dropout)
         width = hidden_size if parts.transform is None else parts.transform.size
         labels = parts.num_labels if isinstance(parts, TokenClassificationHead) else 2
         self.classifier = nn.Linear(width, labels, bias=parts.bias)
@@ -113,7 +113,7 @@ class MaskedLanguageModel(nn.Module):
             self.decoder = TiedDecoder(parts.vocab_size)
         self.has_bias = parts.bias
         if next_sentence is not None:
-            self.dropout = Dropout(next_sentence.dropout)
+            self.dropout = FastDropout(next_sentence.dropout)
             self.next_sentence = nn.Linear(hidden_size, 2)
 
     def forward(self, states_TD: Tensor, table_VE: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from headway.architecture import Convolution, FeedForward, Layer
 from headway.neural.attention import PackedAttention, Weights
 from headway.neural.context import Context
-from headway.neural.dropout import Dropout
+from headway.neural.dropout import FastDropout
 from headway.neural.norms import ACTIVATIONS, make_norm
 from headway.neural.packing import Packed
 
@@ -22,7 +22,7 @@ class PositionwiseFeedForward(nn.Module):
         width = parts.intermediate_size
         self.up = nn.Linear(hidden_size, 2 * width if parts.gated else width, bias=parts.bias)
         self.down = nn.Linear(width, hidden_size, bias=parts.bias)
-        self.dropout = Dropout(parts.inner_dropout)
+        self.dropout = FastDropout(parts.inner_dropout)
         self.activation = ACTIVATIONS[parts.activation]
         self.is_gated = parts.gated
 
@@ -43,10 +43,10 @@ class EncoderLayer(nn.Module):
         self.norm_first = parts.norm_first
         self.attention = PackedAttention(parts.attention, hidden_size)
         self.attention_norm = make_norm(parts.attention_norm, hidden_size)
-        self.attention_dropout = Dropout(parts.attention.out_dropout)
+        self.attention_dropout = FastDropout(parts.attention.out_dropout)
         self.feed_forward = PositionwiseFeedForward(parts.feed_forward, hidden_size)
         self.feed_forward_norm = make_norm(parts.feed_forward_norm, hidden_size)
-        self.dropout = Dropout(parts.feed_forward.dropout)
+        self.dropout = FastDropout(parts.feed_forward.dropout)
 
     def forward(self, states_TD: Tensor, context: Context) -> tuple[Tensor, Weights]:
         """The tokens after this layer, (tokens, hidden), and attention weights where the context wants them."""
@@ -67,7 +67,7 @@ class EmbeddingConvolution(nn.Module):
             hidden_size, hidden_size, parts.kernel_size, padding=(parts.kernel_size - 1) // 2, groups=parts.groups
         )
         self.norm = make_norm(parts.norm, hidden_size)
-        self.dropout = Dropout(parts.dropout)
+        self.dropout = FastDropout(parts.dropout)
         self.activation = ACTIVATIONS[parts.activation]
         self.gap = parts.kernel_size // 2
 

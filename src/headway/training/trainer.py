@@ -17,6 +17,7 @@ from headway.tasks.note import with_task
 from headway.text import Tokenizer, check_tokenizer, with_note
 from headway.training import checks, figures, publishing, search
 from headway.training.adapters import check_head, encoder_of
+from headway.training.advice import advice_at_start
 from headway.training.batch import Batch
 from headway.training.callbacks import Callbacks, TrainerControl, made
 from headway.training.checkpoints import TrainerState
@@ -352,6 +353,7 @@ class Trainer:
         if self.compute_metrics is None and not self.args.prediction_loss_only:
             checks.check_metric(self.args, lambda: self._held_out.tried(self.eval_dataset))
         lengths = np.array([example.tokens for example in examples])
+        self.reporter.advise(advice_at_start(self.encoder, examples, self.args, held_out=self.eval_dataset))
         loss_sum, count = loss_for(self.objective, self.encoder, self.args, [example.target for example in examples])
         return replace(
             self._empty_job(),
