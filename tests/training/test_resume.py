@@ -19,8 +19,8 @@ from headway.training.finetuning import fine_tune
 from headway.training.pretraining import pretrain
 
 SMALL = {
-    "family": "bert", "hidden_size": 28, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 37, "max_length": 29,
-    "tokens_per_batch": 131, "max_steps": 14, "save_steps": 3, "logging_steps": 2, "held_out": 0.1,
+    "family": "bert", "hidden_size": 28, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 37,
+    "max_length": 29, "tokens_per_batch": 131, "max_steps": 14, "save_steps": 3, "logging_steps": 2, "held_out": 0.1,
     "eval_strategy": "steps", "eval_steps": 4,
     "dropout": 0.1, "bf16": False, "gradient_accumulation_steps": 2,
 }  # fmt: skip
