@@ -20,6 +20,7 @@ from headway.core.files import atomic_folder, remove_drafts
 from headway.errors import CheckpointError, ConfigError
 from headway.neural.model import EncoderModel
 from headway.training.adapters import is_adapted, load_adapter
+from headway.training.processes import current
 from headway.training.sharding import like, optimizer_tensors, read_optimizer
 from headway.training.soundness import newest_sound, write_hashes
 
@@ -50,6 +51,16 @@ class TrainerState:
     batches_of_epoch: int = 1
     batches_of_step: int = 0
     max_tokens: int | None = None
+
+    @property
+    def is_world_process_zero(self) -> bool:
+        """Whether this process is the one that writes and reports."""
+        return current().is_first
+
+    @property
+    def is_local_process_zero(self) -> bool:
+        """Whether it is the first of its machine."""
+        return current().is_first_of_machine
 
     @property
     def epoch(self) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 from headway.core.files import atomic_file
 from headway.training.checkpoints import STATE, TrainerState
+from headway.training.processes import current
 
 
 def table(split: str, metrics: Mapping[str, Any]) -> str:
@@ -35,6 +36,8 @@ def save_state(folder: str | Path, state: TrainerState) -> None:
 
 
 def _write(path: Path, values: Mapping[str, Any]) -> None:
+    if not current().is_first:
+        return
     with atomic_file(path) as draft:
         draft.write_text(json.dumps(values, indent=4, sort_keys=True) + "\n", encoding="utf-8")
 

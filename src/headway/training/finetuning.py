@@ -20,7 +20,6 @@ from headway.tasks import Task
 from headway.tasks import task as find_task
 from headway.text import Tokenizer
 from headway.training.loop import TrainOutput
-from headway.training.processes import current
 from headway.training.run_record import Record, data_facts, write_record
 from headway.training.trainer import Trainer
 
@@ -45,8 +44,7 @@ def fine_tune(settings: TrainSettings, *, progress: bool = True) -> tuple[TrainO
     result = trainer.train()
     trainer.save_model()
     scores = {} if ready.valid is None else trainer.evaluate()
-    if current().is_first:
-        trainer.reporter.advise(write_record(_record(ready, result, scores)))
+    trainer.reporter.advise(write_record(_record(ready, result, scores)))
     return result, scores
 
 

@@ -36,6 +36,11 @@ class Processes:
         """Whether this is the process that writes and reports."""
         return self.rank == 0
 
+    @property
+    def is_first_of_machine(self) -> bool:
+        """Whether this process is the first on its machine."""
+        return self.count == 1 or os.environ.get("LOCAL_RANK", "0") == "0"
+
     def numbers(self, *values: float) -> np.ndarray:
         """The numbers of all processes, (processes, values)."""
         own = torch.tensor(values, dtype=torch.float64)

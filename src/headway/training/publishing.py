@@ -14,6 +14,7 @@ from headway.errors import CheckpointError
 from headway.settings.training import TrainingArguments
 from headway.training.callbacks import TrainerCallback, TrainerControl
 from headway.training.checkpoints import TrainerState, checkpoint_folder
+from headway.training.processes import current
 
 LAST = "last-checkpoint"
 """What the newest checkpoint is called in the repository, with the strategy ``checkpoint``."""
@@ -83,6 +84,11 @@ def _push_and_remove(folder: Path, arguments: TrainingArguments, message: str) -
         return push(folder, arguments, message=message)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def push_once(folder: Path, arguments: TrainingArguments, **how: Any) -> str:
+    """The address of the commit with the folder's files, which of several processes the first pushes."""
+    return current().from_first(lambda: push(folder, arguments, **how))
 
 
 def push(

@@ -24,6 +24,7 @@ from headway.training.card import MARK, Facts, card
 from headway.training.checkpoints import TrainerState
 from headway.training.curves import draw, panels
 from headway.training.loop import TrainOutput
+from headway.training.processes import current
 
 SETTINGS, METRICS, DATA, ENVIRONMENT, CURVES, CARD = (
     "settings.toml", "metrics.json", "data.json", "environment.json", "curves.png", "README.md",
@@ -50,6 +51,8 @@ class Record:
 
 def write_record(record: Record) -> list[str]:
     """Write all files; what could not be written, in words."""
+    if not current().is_first:
+        return []
     folder, said = record.folder, []
     metrics = run_metrics(record, _read(folder / METRICS))
     facts = environment(record.model.device)

@@ -84,10 +84,12 @@ class Trainer:
         self.compute_metrics = compute_metrics
         self.preprocess_logits_for_metrics = preprocess_logits_for_metrics
         self.callbacks = Callbacks([*trackers(self.args), *(callbacks or ())])
-        if self.args.push_to_hub:
+        if self.args.push_to_hub and current().is_first:
             self.callbacks.all.append(publishing.Publisher(self.save_model))
         self.state = TrainerState()
         self._named_task = task
+        self.is_world_process_zero = lambda: current().is_first
+        self.is_local_process_zero = lambda: current().is_first_of_machine
         self._result: TrainOutput | None = None
         self._scores: dict[str, float] = {}
         self._rows: tuple[Any, Any] | None = None
@@ -231,11 +233,10 @@ class Trainer:
     def save_model(self, output_dir: str | Path | None = None) -> None:
         """Write the model, and the tokenizer where there is one, to a folder that ``pipeline`` and transformers load."""
         folder = Path(output_dir or self.args.output_dir)
-        processes = current()
-        self.model.save_pretrained(folder, is_main_process=processes.is_first)
-        if self.processing_class is not None and processes.is_first:
-            self.processing_class.save_pretrained(folder)
-        processes.wait()
+        if current().is_first:
+            self.model.save_pretrained(folder)
+            if self.processing_class is not None:
+                self.processing_class.save_pretrained(folder)
 
     def push_to_hub(
         self,
@@ -249,7 +250,7 @@ class Trainer:
         publishing.finish(self.callbacks.all)
         self.save_model()
         message = commit_message or "End of training"
-        return publishing.push(Path(self.args.output_dir), self.args, message=message, token=token, revision=revision)
+        return publishing.push_once(Path(self.args.output_dir), self.args, message=message, token=token, revision=revision)
 
     def create_model_card(self, **facts: Any) -> None:
         """Write README.md, the model's card, beside what else says what the run was; only after ``train``."""

@@ -12,11 +12,14 @@ MOST_SCORES = 5
 def run(settings: TrainSettings) -> None:
     """Fine-tune, and say what was written where and how good it is."""
     from headway.core.extras import require_torch
+    from headway.core.launch import is_first_process
 
     require_torch("Training")
     from headway.training.finetuning import fine_tune
 
     result, scores = fine_tune(settings)
+    if not is_first_process():
+        return
     said = "".join(f", {name.removeprefix('eval_')} {value:.4f}" for name, value in list(scores.items())[:MOST_SCORES])
     print(
         f"Wrote a {settings.task} model after {result.global_step:,} steps{said} to {settings.output_dir} (README.md is its "
