@@ -73,7 +73,15 @@ def weights(folder):
     return load_file(folder / "model.safetensors")
 
 
-def test_sigterm_and_ctrl_c_save_first_and_the_run_goes_on_bit_for_bit(settings, tmp_path, during_step, capsys):
+@pytest.fixture
+def ctrl_c():
+    """Python's own answer to Ctrl-C, also where the tests run in the background and it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_sigterm_and_ctrl_c_save_first_and_the_run_goes_on_bit_for_bit(settings, tmp_path, during_step, capsys, ctrl_c):
     pretrain(settings("whole"), progress=False)
     during_step(4, send(signal.SIGTERM))
     with pytest.raises(SystemExit) as stopped:
@@ -99,7 +107,14 @@ def test_without_a_save_strategy_a_signal_saves_nothing_and_says_so(settings, tm
     assert not states_in(tmp_path / "run")
 
 
-def test_a_second_ctrl_c_is_not_held_back():
+def test_a_signal_that_is_ignored_stays_so(ctrl_c):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Interruptions() as interruptions:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert not interruptions.heard
+
+
+def test_a_second_ctrl_c_is_not_held_back(ctrl_c):
     with Interruptions() as interruptions:
         os.kill(os.getpid(), signal.SIGINT)
         assert interruptions.heard == signal.SIGINT

@@ -18,7 +18,8 @@ NOTED = b"\nFinishing this step, then writing a checkpoint. Ctrl-C again stops a
 class Interruptions:
     """Notes the first SIGTERM or SIGINT instead of dying of it, while the block runs; the second one works as ever.
 
-    Only the main thread hears signals; in another one nothing is changed.
+    Only the main thread hears signals; in another one nothing is changed. A signal that the process was started to ignore, as
+    shells start what runs in the background, stays ignored.
     """
 
     def __init__(self) -> None:
@@ -28,7 +29,8 @@ class Interruptions:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._hear) for number in (signal.SIGTERM, signal.SIGINT)}
+            heard = [number for number in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._hear) for number in heard}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
