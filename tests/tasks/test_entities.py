@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from headway.tasks.entities import LabelSet, Span, Tag, best_labels, detected, lenient_spans, strict_spans, tag
+from headway.tasks.entities import LabelSet, Span, Tag, best_labels, detected, is_iob1, lenient_spans, strict_spans, tag
 
 BIO = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 BIOES = ("O", "B-X", "I-X", "E-X", "S-X", "B-Y", "E-Y")
@@ -103,3 +103,18 @@ def test_hand_made_paths():
     assert best_labels(scores[:1], rules).tolist() == [0]
     assert best_labels(np.array([[0, 0, 1.0, 0, 0]]), rules).tolist() in ([0], [1], [3])  # zeros are no dead end
     assert not LabelSet(("I-X", "I-Y"), "BIO").rules.free.any()
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (["I-PER O I-LOC", "I-PER B-PER I-PER"], True),
+        (["I-PER O", "B-PER I-PER"], False),  # B begins behind nothing
+        (["B-PER I-PER O"], False),
+        (["I-PER B-LOC"], False),  # B behind another kind
+        (["O O", ""], False),
+        (["I-PER I-LOC"], True),
+    ],
+)
+def test_iob1_is_told_from_bio_by_where_b_and_i_stand(rows, expected):
+    assert is_iob1(row.split() for row in rows) is expected

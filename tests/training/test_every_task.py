@@ -4,7 +4,7 @@ import csv
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -205,3 +205,22 @@ def test_an_interrupted_training_goes_on_bit_for_bit(name, model_folder, tmp_pat
     logs = [(tmp_path / folder / "out" / "log.jsonl").read_text().splitlines() for folder in ("cut", "whole")]
     clockless = [[{k: v for k, v in json.loads(line).items() if k != "tokens_per_second"} for line in lines] for lines in logs]
     assert clockless[0] == clockless[1]
+
+
+def test_tags_in_iob1_are_told_by_the_data(model_folder, tmp_path):
+    """As in CoNLL-2003's own files: entities begin with I, and with B only behind one of their kind."""
+
+    def iob1(path, chance):
+        lines = []
+        for _ in range(67):
+            words = chance.choice([["dog"], ["cat", "zebra"], ["the", "dog", "saw", "cat"], ["song"]])
+            tags = {"dog": "I-PET", "cat": "I-PET", "zebra": "B-PET", "song": "I-ART"}
+            lines += [f"{word} {tags.get(word, 'O')}" for word in words] + [""]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    case = replace(CASES["token-classification"], write=iob1, suffix=".txt")
+    settings = settings_for(case, tmp_path, model_folder("base", num_hidden_layers=1))
+    _, scores = fine_tune(settings, progress=False)
+    assert scores["eval_strict_f1"] == scores["eval_f1"] > 0.9
+    report = evaluate(pipeline(model=settings.output_dir), settings.valid, resamples=0)
+    assert report.scores["strict_f1"] == pytest.approx(scores["eval_strict_f1"])

@@ -51,6 +51,21 @@ def detected(labels: Iterable[str]) -> Scheme:
     return "BIOES" if is_longer else "BIO"
 
 
+def is_iob1(rows: Iterable[Sequence[str]]) -> bool:
+    """Whether rows of labels with B and I are written in IOB1: I may begin an entity, and B only ends one of its own kind."""
+    begins = False
+    for row in rows:
+        before = NO_ENTITY
+        for label in row:
+            now = tag(label, "BIO")
+            goes_on = before.kind == now.kind and before.prefix in OPEN
+            if now.prefix == "B" and not goes_on:
+                return False
+            begins |= now.prefix == "I" and not goes_on
+            before = now
+    return begins
+
+
 def tag(label: str, scheme: Scheme) -> Tag:
     """A label taken apart. Only the prefixes of the scheme are prefixes: ``E-MAIL`` may be a whole name."""
     prefix, dash, kind = label.partition("-")

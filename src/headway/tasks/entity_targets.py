@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from headway.errors import DataError
-from headway.tasks.entities import LETTERS, OUTSIDE
+from headway.tasks.entities import LETTERS, OUTSIDE, detected, is_iob1
 from headway.tasks.entity_scorer import LEFT_OUT
 from headway.tasks.entity_windows import Reading
 from headway.tasks.entity_words import TextTokens
@@ -73,6 +73,20 @@ def word_labels(references: Iterable[Mapping[str, Any]], problem: str | None) ->
     if all(map(str.isdecimal, names)):
         return Labels(tuple(map(str, range(int(names[-1]) + 1))))
     return Labels(tuple(sorted(names, key=_order)))
+
+
+def word_options(references: Iterable[Mapping[str, Any]], facts: ModelFacts) -> dict[str, Any]:
+    """``scheme`` where the labels are those of BIO but written in IOB1, as in the files of CoNLL-2003."""
+    names = list(facts.config.id2label.values())
+    if detected(names) != "BIO":
+        return {}
+    rows = (words_labels(reference["labels"]) for reference in references if not is_nothing(reference["labels"]))
+    return {"scheme": "IOB1"} if is_iob1([_named(label, names) for label in row] for row in rows) else {}
+
+
+def _named(label: Any, names: Sequence[str]) -> str:
+    place = word_target(label, names)
+    return OUTSIDE if place == LEFT_OUT else names[place]
 
 
 def _order(name: str) -> tuple[bool, str, int]:

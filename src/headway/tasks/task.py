@@ -140,6 +140,11 @@ class Labels:
     problem: str | None = None
 
 
+def no_options(references: Iterable[Mapping[str, Any]], facts: ModelFacts) -> Mapping[str, Any]:
+    """For tasks whose references say nothing of how answers are read."""
+    return {}
+
+
 def no_labels(references: Iterable[Mapping[str, Any]], problem: str | None) -> Labels:
     """For models whose outputs are not labels of the data's."""
     return Labels()
@@ -206,6 +211,8 @@ class Training:
     those of the input, in order. A reference that cannot be read is a ``DataError``."""
     labels: Callable[[Iterable[Mapping[str, Any]], str | None], Labels] = no_labels
     """What all references, and the ``problem_type`` if it is known, say of the model; no labels are a ``DataError``."""
+    options: Callable[[Iterable[Mapping[str, Any]], ModelFacts], Mapping[str, Any]] = no_options
+    """The task's options that all references tell, with which the model is measured and used from then on."""
     measure: Callable[[np.ndarray, np.ndarray, ModelConfig], Mapping[str, float]] | None = None
     """The scores of logits and targets alone, (rows, …), where answers can be told without the text."""
 

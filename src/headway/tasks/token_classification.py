@@ -12,7 +12,7 @@ from headway.tasks.columns import SINGLES, TableForm
 from headway.tasks.entities import LabelSet, Rules, Scheme, best_labels, detected
 from headway.tasks.entity_inputs import WORD_NAMES, read_call, read_input, text_or_words
 from headway.tasks.entity_scorer import EntityScorer
-from headway.tasks.entity_targets import word_examples, word_labels
+from headway.tasks.entity_targets import word_examples, word_labels, word_options
 from headway.tasks.entity_windows import Entity, Reading, merged
 from headway.tasks.entity_words import TextTokens, Words, for_split_words, word_scores
 from headway.tasks.limits import check_lengths, token_limit, window_stride
@@ -43,8 +43,8 @@ class TokenOptions(TaskOptions):
     delimiter: str = " "
     """What stands between split words in the text that the answers' places are in."""
     scheme: Literal["auto", "BIO", "IOB1", "BIOES", "IO"] = "auto"
-    """How the model's labels mark where an entity begins and ends; by default what their names tell. IOB1 can only be told from
-    BIO by saying so. BILOU is BIOES in other letters."""
+    """How the model's labels mark where an entity begins and ends; by default what their names tell. IOB1 has the names of BIO:
+    training tells them apart by the data, and otherwise it has to be said. BILOU is BIOES in other letters."""
     decoding: Literal["argmax", "constrained"] = "argmax"
     """How labels are chosen: the likeliest of each token or word, or those that together are likeliest and keep to the scheme."""
     each_word: bool = False
@@ -270,5 +270,5 @@ TASK = Task(
         prepare=scorer,
         options={"each_word": True, "is_split_into_words": True},
     ),
-    training=Training(examples=word_examples, labels=word_labels),
+    training=Training(examples=word_examples, labels=word_labels, options=word_options),
 )

@@ -10,6 +10,7 @@ from headway.evaluation.measuring import evaluation_of
 from headway.evaluation.rows import find_columns
 from headway.tasks import Encoded, Example, ModelFacts, Prepared, Scorer, Task
 from headway.tasks.labels import is_nothing
+from headway.tasks.note import noted_options
 
 ROWS_AT_ONCE = 1024
 
@@ -80,7 +81,8 @@ class RowReader:
     @cached_property
     def _options(self) -> Any:
         limit = {} if self.max_length is None else {"max_length": self.max_length}
-        return self.task.choose({**evaluation_of(self.task).options, **limit})
+        noted = {name: value for name, value in noted_options(self.facts.config, self.task.name).items() if name != "max_length"}
+        return self.task.choose({**noted, **evaluation_of(self.task).options, **limit})
 
     @cached_property
     def _prepared(self) -> Prepared:

@@ -11,6 +11,7 @@ from headway.evaluation.measuring import evaluation_of
 from headway.evaluation.rows import find_columns
 from headway.neural.model import EncoderModel
 from headway.tasks import Example, ModelFacts, Task
+from headway.tasks.note import noted_options, with_task
 from headway.tasks.references import are_generic
 from headway.text import Tokenizer
 from headway.training.labelled import Measurable, RowReader, tells_references
@@ -43,7 +44,17 @@ class Reading:
         """Whether the rows hold the task's own columns, which are yet to be tokenised."""
         return self.tokenizer is not None and isinstance(rows[0], Mapping) and "input_ids" not in rows[0]
 
-    def with_labels_of(self, rows: Any) -> ModelConfig:
+    def config_for(self, rows: Any) -> ModelConfig:
+        """The model's configuration with what rows that it will learn tell of it: its labels' names, and how they are read."""
+        config, training = self._with_labels_of(rows), self.task.training
+        if training is None or self.tokenizer is None or not self.is_raw(rows):
+            return config
+        _, columns = find_columns(self.task, evaluation_of(self.task), rows[0], {})
+        references = ({role: row.get(column) for role, column in columns.items()} for row in _each(rows))
+        told = training.options(references, ModelFacts(tokenizer=self.tokenizer, config=config))
+        return with_task(config, self.task.name, {**noted_options(config, self.task.name), **told}) if told else config
+
+    def _with_labels_of(self, rows: Any) -> ModelConfig:
         """The model's configuration with the data's names for its labels, where they have none of their own yet.
 
         Where the data has other than as many labels as the model, that is a ``DataError``.

@@ -349,7 +349,7 @@ class Trainer:
     def _job(self) -> Job:
         checks.check_held_out(self.args, self.eval_dataset)
         rows = self._train_rows
-        self.encoder.config = self._held_out.reading.with_labels_of(rows)
+        self.encoder.config = self._held_out.reading.config_for(rows)
         examples = self._examples(rows)
         if self.compute_metrics is None and not self.args.prediction_loss_only:
             checks.check_metric(self.args, lambda: self._held_out.tried(self.eval_dataset))
