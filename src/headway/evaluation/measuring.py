@@ -11,6 +11,7 @@ from headway.errors import ConfigError, TaskError
 from headway.evaluation import bootstrap
 from headway.evaluation.glue import GlueSet, find_rows, glue_set
 from headway.evaluation.labelling import label_names
+from headway.evaluation.merging import is_inference, merged, told_apart
 from headway.evaluation.report import Report
 from headway.evaluation.rows import Data, Reader, data_of, find_columns
 from headway.evaluation.running import Measure, Run, run
@@ -87,15 +88,18 @@ def prepare(
     in_data = known.labels if known else next(filter(None, map(source.label_names, references.values())), ())
     at_call = {**options, **evaluation.options}
     chosen = ready.choose(**{name: value for name, value in at_call.items() if name != "batch_size"})
-    scorer = evaluation.prepare(ready.facts, chosen)
+    scorer, facts = evaluation.prepare(ready.facts, chosen), ready.facts
     said = {str(key): str(value) for key, value in labels.items()}
     own = scorer.labels if isinstance(scorer, LabelScorer | LabelsScorer) else ()
     translate, notes = label_names(said, in_data, own or tuple(ready.config.id2label.values()))
+    if isinstance(scorer, LabelScorer) and is_inference(own):
+        scorer, facts, joined = merged(scorer, facts, said.values() or in_data or told_apart(source, references["label"]))
+        own, notes = scorer.labels, (*notes, *joined)
     if known and len(known.labels) == 2 and isinstance(scorer, LabelScorer):
         scorer = _with_positive(scorer, translate(1))
     return Measure(
         scorer=scorer,
-        reader=Reader(task, evaluation, ready.facts, inputs, references, translate),
+        reader=Reader(task, evaluation, facts, inputs, references, translate),
         source=source,
         options=at_call,
         chosen=chosen.to_dict(),
