@@ -2,76 +2,17 @@
 
 import json
 import os
-import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from headway import pipeline
-
-TEXT = "I love this product!"
-
-
-@contextmanager
-def serving(*flags, **environment):
-    """A server of the shipped model on a free port: the process and its address."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "headway", "serve", "--port", "0", "--threads", "1", *flags],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-    )
-    said, url = "", None
-    while url is None:
-        line = process.stderr.readline()
-        said += line
-        assert line, said
-        url = re.search(r"http://[\d.:]+", line)
-    lines = []
-    reader = threading.Thread(target=lambda: lines.extend(process.stderr))
-    reader.start()
-    process.lines = lines
-    try:
-        yield process, url[0]
-    finally:
-        process.terminate()
-        process.wait(20)
-        reader.join()
-        process.stderr.close()
-
-
-def ask(url, body=None, **headers):
-    """Status, JSON and headers."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {name.replace("_", "-"): value for name, value in headers.items()})
-    try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, json.loads(answer.read()), answer.headers
-    except urllib.error.HTTPError as error:
-        with error:
-            said = error.read()
-            return error.code, json.loads(said) if said else None, error.headers
-
-
-def talk(url, *parts):
-    """What a raw connection gets until it is closed."""
-    host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as client:
-        for part in parts:
-            client.sendall(part)
-        found = b""
-        while piece := client.recv(65536):
-            found += piece
-        return found
+from serving.over_http import TEXT, ask, serving, talk
 
 
 @pytest.fixture(scope="module")

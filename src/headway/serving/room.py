@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -12,7 +12,8 @@ from headway.core.batching import TokenSequence
 from headway.errors import HeadwayError, TaskError
 from headway.inference.engine import usable_cores
 from headway.serving.batching import due_time
-from headway.serving.counters import Counters, Labels
+from headway.serving.control import Command, Others
+from headway.serving.counters import Counters
 from headway.serving.exchange import Answers, Ask, Served
 from headway.serving.jobs import Job, expired
 from headway.serving.loaded import Loaded, Source, current_version, load
@@ -35,12 +36,13 @@ class Room:
         *,
         limits: Limits,
         threads: int | None = None,
-        tell_others: Callable[[], None] | None = None,
+        counters: Counters | None = None,
+        others: Others | None = None,
     ) -> None:
         self.limits = limits
-        self.counters = Counters()
+        self.counters = counters or Counters()
         self.is_stopping = False
-        self.tell_others = tell_others
+        self.others = others
         self.threads = threads or usable_cores()
         self._models = {model.source: model for model in models}
         self._sources = [model.source for model in models]
@@ -76,7 +78,7 @@ class Room:
             due=due_time(ask.arrived, priority=ask.priority, deadline=deadline),
             waiter=done,
         )
-        self._under_way += 1
+        self._is_under_way(1)
         try:
             self._workers.submit(job)
             async with asyncio.timeout(None if deadline is None else deadline - time.monotonic()):
@@ -89,7 +91,7 @@ class Room:
             job.is_gone = True
             raise
         finally:
-            self._under_way -= 1
+            self._is_under_way(-1)
         return self._finished(job)
 
     async def compute(self, function: Callable[[], Found]) -> Found:
@@ -101,29 +103,17 @@ class Room:
         return bool(self._models) and (model is None or any(one.name == model for one in self.models()))
 
     def metrics(self) -> str:
-        waiting = self._workers.waiting()
-        by_model: dict[str, Mapping[Labels, float]] = {
-            "headway_queue_sequences": {(("model", name),): count for name, (count, _) in waiting.items()},
-            "headway_queue_tokens": {(("model", name),): tokens for name, (_, tokens) in waiting.items()},
-        }
         return self.counters.text(
             {
-                "headway_queue_requests": ("Requests that are not answered yet.", {(): self._under_way}),
-                "headway_queue_sequences": ("Sequences that wait for a batch.", by_model["headway_queue_sequences"]),
-                "headway_queue_tokens": ("Tokens that wait for a batch.", by_model["headway_queue_tokens"]),
-                "headway_ready": ("Whether requests are answered.", {(): self.is_ready()}),
-                "headway_models": ("Models that are served.", {(): len(self._models)}),
+                "headway_ready": ("Whether requests are answered.", self.is_ready()),
+                "headway_models": ("Models that are served.", len(self._models)),
             }
         )
 
     async def load(self, model: str) -> Sequence[Served]:
-        wanted = [source for source in self._sources if source.name == model]
-        if not wanted:
-            raise self._unknown(model)
-        async with self._loading:
-            found = [await self._load(source) for source in wanted]
-        if self.tell_others is not None:
-            self.tell_others()
+        found = await self._load_named(model)
+        if self.others is not None:
+            await self.others.tell("load", model)
         return found
 
     async def load_changed(self) -> Sequence[Served]:
@@ -132,15 +122,22 @@ class Room:
             return [await self._load(source) for source in self._sources if await self.compute(partial(self._changed, source))]
 
     async def unload(self, model: str) -> None:
-        gone = [source for source in self._models if source.name == model]
-        if not gone:
+        if all(source.name != model for source in self._models):
             raise self._unknown(model)
-        if self.tell_others is not None:
-            raise RefusedError(
-                "A model is unloaded from one process alone, and this server has several. Start it anew without the model.",
-                reason="forbidden",
-            )
-        for source in gone:
+        self.drop(model)
+        if self.others is not None:
+            await self.others.tell("unload", model)
+
+    async def do(self, command: Command, model: str) -> None:
+        """What another process of this server was told to do."""
+        if command == "load":
+            await self._load_named(model)
+        else:
+            self.drop(model)
+
+    def drop(self, model: str) -> None:
+        """Serve a model no longer in this process; what was asked of it before is answered."""
+        for source in [source for source in self._models if source.name == model]:
             self._models.pop(source).is_retired = True
 
     async def drain(self, seconds: float) -> bool:
@@ -157,9 +154,20 @@ class Room:
         self._workers.stop()
         self._helpers.shutdown(cancel_futures=True)
 
+    def _is_under_way(self, more: int) -> None:
+        self._under_way += more
+        self.counters.count_under_way(more)
+
     def _changed(self, source: Source) -> bool:
         model = self._models.get(source)
         return model is None or current_version(source) not in (None, model.served.version)
+
+    async def _load_named(self, model: str) -> Sequence[Served]:
+        wanted = [source for source in self._sources if source.name == model]
+        if not wanted:
+            raise self._unknown(model)
+        async with self._loading:
+            return [await self._load(source) for source in wanted]
 
     async def _load(self, source: Source) -> Served:
         """A model in place of its old version, which answers until the new one has passed its self-test."""

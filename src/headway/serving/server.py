@@ -6,13 +6,15 @@ import signal
 import socket
 import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import uvicorn
 
 from headway.errors import ConfigError, HeadwayError
 from headway.serving.app import App
+from headway.serving.board import Board
 from headway.serving.connection import connections
+from headway.serving.control import Command, Member, Others
+from headway.serving.counters import Counters
 from headway.serving.keys import Keys, read_keys
 from headway.serving.loaded import Loaded
 from headway.serving.logs import Log
@@ -49,11 +51,16 @@ def serve(
     listener: socket.socket,
     threads: int,
     keys: Keys,
-    is_reloading: bool = False,
+    board: Board | None = None,
+    member: Member | None = None,
 ) -> None:
-    """Serve until the process is told to stop; what is under way then is answered, within the limit."""
-    tell_others = partial(os.kill, os.getppid(), signal.SIGHUP) if settings.workers > 1 else None
-    room = Room(models, limits=settings, threads=threads, tell_others=tell_others)
+    """Serve until the process is told to stop; what is under way then is answered, within the limit.
+
+    One of several processes has a part of the ``board`` that all count on, and is told what it is by ``member``.
+    """
+    counters = Counters(board, own=member.place if member else 0)
+    others = Others(member.end) if member else None
+    room = Room(models, limits=settings, threads=threads, counters=counters, others=others)
     app = App(room, router(), keys=keys, log=Log(settings.log), origins=settings.cors_origin)
     config = uvicorn.Config(
         app,
@@ -73,24 +80,38 @@ def serve(
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: None)  # uvicorn, once it has ended, sends itself the signal again
     try:
-        _run(config, room, listener, is_reloading=is_reloading)
+        _run(config, room, listener, member=member)
     finally:
         room.close()
 
 
-def _run(config: uvicorn.Config, room: Room, listener: socket.socket, *, is_reloading: bool) -> None:
+def _run(config: uvicorn.Config, room: Room, listener: socket.socket, *, member: Member | None) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         tasks = set[asyncio.Task[None]]()
-        if hasattr(signal, "SIGHUP"):  # Windows has none
+        if member is not None:
+            await join(room, member)
+        elif hasattr(signal, "SIGHUP"):  # Windows has none
             loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(loop.create_task(reload(room))))
-        if is_reloading:
-            await reload(room)
         await uvicorn.Server(config).serve(sockets=[listener])
 
     runner = asyncio.Runner(loop_factory=config.get_loop_factory())
     with runner:
         runner.run(main())
+
+
+async def join(room: Room, member: Member) -> None:
+    """Be like the other processes: with their models, and from now on doing what they are told."""
+    if member.has_changed:
+        await reload(room)
+    for name in member.unloaded:
+        room.drop(name)
+
+    async def do(command: Command, model: str) -> None:
+        await (reload(room) if command == "reload" else room.do(command, model))
+
+    if room.others is not None:
+        room.others.listen(do)
 
 
 async def reload(room: Room, *, say: Callable[[str], None] = lambda words: Log("text").say(words)) -> None:

@@ -55,14 +55,6 @@ class Workers:
         """Tokens that wait."""
         return self._tokens
 
-    def waiting(self) -> dict[str, tuple[int, int]]:
-        """Sequences and tokens that wait, by model."""
-        with self._changed:
-            return {
-                queue.model.served.name: (len(queue.pieces), sum(piece.waiting.tokens for piece in queue.pieces))
-                for queue in self._queues.values()
-            }
-
     def arrived(self) -> int:
         """Requests that nobody has encoded yet."""
         return len(self._arrived)
@@ -138,7 +130,13 @@ class Workers:
         if not queue.pieces:
             queue.used = caught_up(queue.used, [other.used for other in self._queues.values() if other.pieces])
         queue.pieces += pieces
-        self._tokens += sum(piece.waiting.tokens for piece in pieces)
+        self._waits(queue, pieces, sign=1)
+
+    def _waits(self, queue: Queue, pieces: Sequence[Piece], *, sign: int) -> None:
+        """Sequences more, or with the sign -1 fewer, wait."""
+        tokens = sum(piece.waiting.tokens for piece in pieces)
+        self._tokens += sign * tokens
+        self.counters.count_waiting(sign * len(pieces), sign * tokens, model=queue.model.served.name)
 
     def _take(self) -> tuple[Queue | None, list[Piece], bool]:
         """The next batch, and whether it is all that there is to do."""
@@ -155,7 +153,7 @@ class Workers:
         places = next_batch([piece.waiting for piece in looked_at], token_budget=budget, free_workers=self._free + 1)
         taken, chosen = [queue.pieces[place] for place in places], set(places)
         queue.pieces = [piece for place, piece in enumerate(queue.pieces) if place not in chosen]
-        self._tokens -= sum(piece.waiting.tokens for piece in taken)
+        self._waits(queue, taken, sign=-1)
         if self._tokens:
             self._changed.notify()
         return queue, taken, not self._tokens and not self._running and not self._arrived
@@ -163,7 +161,7 @@ class Workers:
     def _drop_gone(self, queue: Queue) -> None:
         gone = [piece for piece in queue.pieces if piece.job.is_gone]
         queue.pieces = [piece for piece in queue.pieces if not piece.job.is_gone]
-        self._tokens -= sum(piece.waiting.tokens for piece in gone)
+        self._waits(queue, gone, sign=-1)
         for job in {piece.job for piece in gone}:
             self.counters.count_dropped(job)
 

@@ -34,6 +34,7 @@ def run(settings: ServeSettings) -> None:
     _check_installed()
     settings = with_environment(settings, os.environ)
     from headway.inference.engine import checked_threads, usable_cores
+    from headway.serving.board import Board
     from headway.serving.loaded import load, sources
     from headway.serving.processes import run_processes
     from headway.serving.server import listen, read_all_keys, serve
@@ -48,7 +49,8 @@ def run(settings: ServeSettings) -> None:
     if settings.workers == 1:
         start()
     else:
-        run_processes(settings.workers, lambda changed: start(is_reloading=changed), drain_seconds=settings.drain_seconds)
+        board = Board(settings.workers, models=len(models))
+        run_processes(settings.workers, lambda member: start(board=board, member=member), drain_seconds=settings.drain_seconds)
 
 
 def announce(settings: ServeSettings, models: "list[Loaded]", listener: "socket.socket") -> None:
