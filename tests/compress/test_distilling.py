@@ -17,7 +17,7 @@ from conftest import TINY
 from headway import pipeline
 from headway.cli.commands.distill import COMMAND
 from headway.compress import distill
-from headway.compress.answers import answer, kept_answers
+from headway.compress.answers import answers_from, kept_answers
 from headway.compress.prediction import Lesson, Prediction, lesson, soft_of
 from headway.compress.rows import examples_of, rows_of
 from headway.compress.students import make_pair
@@ -76,6 +76,27 @@ def test_a_student_comes_to_answer_as_its_teacher_where_labels_say_otherwise(tea
     assert np.mean([a == b for a, b in zip(*best, strict=True)]) >= 0.9
 
 
+@pytest.mark.parametrize(("recipe", "head"), [("logits", "sequence-classification"), ("tinybert", "sequence-classification"),
+                                              ("distilbert", "masked-lm"), ("embeddings", "base")])  # fmt: skip
+def test_frozen_parts_stay_as_they_are_in_every_recipe_and_stage(recipe, head, teacher, text, labelled, settings):
+    data = {"train": labelled} if head == "sequence-classification" else {"files": (text,)}
+    name = teacher(head, **({"num_labels": 3} if head == "sequence-classification" else {}))
+    made = settings(teacher=name, recipe=recipe, freeze=("embeddings.word_embeddings", "layers.1"), learning_rate=1e-2, **data)
+    distill(made, progress=False)
+    ours, theirs = (load_file(Path(folder) / "model.safetensors") for folder in (made.output_dir, name))
+    as_before = {found for found, array in ours.items() if np.array_equal(array, theirs[found.replace("layer.1.", "layer.3.")])}
+    frozen = {found for found in ours if "word_embeddings" in found or "layer.1." in found}
+    assert len(frozen) == 17
+    assert as_before & frozen == frozen
+    assert not {found for found in as_before - frozen if "layer.0" in found or "LayerNorm" in found}
+
+
+def test_a_student_of_which_nothing_learns_is_refused(teacher, labelled, settings):
+    name = teacher("sequence-classification", num_labels=3)
+    with pytest.raises(ConfigError, match=r"All weights of the model are frozen, so nothing would be learnt\. Name fewer parts"):
+        distill(settings(teacher=name, recipe="logits", train=labelled, freeze="*"), progress=False)
+
+
 @pytest.mark.parametrize("recipe", ["tinybert", "minilm", "distilbert"])
 def test_a_narrower_student_learns_through_maps_that_are_no_part_of_it(recipe, teacher, text, narrow, settings):
     made = settings(teacher=teacher(KINDS[recipe]), recipe=recipe, files=(text,), student=narrow)
@@ -132,8 +153,8 @@ def lesson_of(task, head, rows, made):
     examples = examples_of(rows, find_task(task), facts, name="rows", max_length=29)
     sequences = [sequence for example in examples for sequence in example.sequences]
     answers = kept_answers(
-        Path(made.output_dir), identity=[task, str(len(rows))],
-        make=lambda: answer(pair.teacher, sequences, torch.no_grad, lambda count: None),
+        Path(made.output_dir), identity=[task, str(len(rows))], count=len(sequences),
+        make=lambda first: answers_from(first, pair.teacher, sequences, torch.no_grad),
     )  # fmt: skip
     firsts = np.cumsum([0, *(len(example.sequences) for example in examples)])
     numbers = list(range(len(examples)))
@@ -186,10 +207,10 @@ def test_the_teacher_is_asked_once_and_then_read_from_the_cache(teacher, rows, s
     kept = sorted(Path(cache).iterdir())
     from headway.compress import distilling
 
-    monkeypatch.setattr(distilling, "answer", lambda *arguments: pytest.fail("the teacher was asked again"))
+    monkeypatch.setattr(distilling, "answers_from", lambda *arguments: pytest.fail("the teacher was asked again"))
     distill(settings(teacher=name, output_dir=str(tmp_path / "other"), seed=5, **given), progress=False)
     assert sorted(Path(cache).iterdir()) == kept
-    assert np.load(kept[0] / "values.npy", mmap_mode="r").shape == (23, 3)
+    assert (kept[0] / "values.bin").stat().st_size == 4 * 23 * 3
 
 
 def test_another_teacher_s_answers_are_not_taken_for_this_one_s(teacher, rows, settings, tmp_path):

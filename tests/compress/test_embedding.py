@@ -5,10 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
+from conftest import make_random_weights
 from headway import pipeline
-from headway.compress import DistillSettings, distill
+from headway.architecture import weight_shapes
+from headway.checkpoints import save_checkpoint
+from headway.compress import DistillSettings, distill, vectors
 from headway.errors import TaskError
+from headway.families import family
+from headway.text import train_tokenizer
 
 USUAL = {"recipe": "embeddings", "measure_speed": False, "bf16": False, "logging_steps": 10, "per_device_train_batch_size": 7}
 SENTENCES = [f"{who} {what} {how} ." for who in ("the dog", "a cat", "he", "she") for what in ("is", "was", "saw") for how in
@@ -64,6 +70,41 @@ def test_a_student_with_another_tokenizer_learns_from_whole_texts(minilm_folder,
     ours = np.array(pipeline("sentence-embeddings", made.output_dir, precision="fp32")(SENTENCES[:3]))
     assert ours.shape == (3, 384)
     np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+def modernbert(folder, text):
+    """A masked LM of another family, with a byte-level vocabulary of its own and no word of how vectors are made."""
+    tokenizer = train_tokenizer([text], algorithm="byte-level-bpe", family="modernbert", vocab_size=301, min_frequency=1,
+                                progress=False)  # fmt: skip
+    form = family("modernbert")
+    config = form.config(vocab_size=len(tokenizer), hidden_size=28, num_hidden_layers=2, num_attention_heads=2,
+                         intermediate_size=37, max_position_embeddings=53, local_attention=16,
+                         pad_token_id=tokenizer.pad_token_id)  # fmt: skip
+    shapes = weight_shapes(form.architecture(config, "masked-lm"))
+    save_checkpoint(folder, config=config, head="masked-lm", weights=make_random_weights(shapes))
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_masked_lm_of_another_family_learns_with_its_tokens_frozen(teacher, sentences, tmp_path):
+    made = DistillSettings(teacher=teacher("base"), files=(sentences,), student=modernbert(tmp_path / "mlm", sentences),
+                           output_dir=str(tmp_path / "out"), max_steps=120, learning_rate=3e-3, freeze="embeddings.token",
+                           **USUAL)  # fmt: skip
+    assert distill(made, progress=False).comparison.student.score > 0.9
+    before, after = (load_file(Path(folder) / "model.safetensors") for folder in (made.student, made.output_dir))
+    table = "embeddings.tok_embeddings.weight"
+    np.testing.assert_array_equal(after[table], before[f"model.{table}"])
+    assert not np.array_equal(after["embeddings.norm.weight"], before["model.embeddings.norm.weight"])
+    assert json.loads((Path(made.output_dir) / "sentence_bert_config.json").read_text())["max_seq_length"] == 53
+
+
+def test_vectors_are_the_same_bit_for_bit_where_a_killed_teacher_goes_on(teacher, monkeypatch):
+    monkeypatch.setattr(vectors, "TEXTS_AT_ONCE", 7)
+    whole, rest = (
+        [row for rows in vectors.vectors_from(first, Path(teacher("base")), SENTENCES, max_length=None) for row in rows]
+        for first in (0, 21)
+    )
+    np.testing.assert_array_equal(np.concatenate(whole[21:]), np.concatenate(rest))
 
 
 def test_a_pooling_that_cannot_be_learnt_with_is_refused(model_folder, sentences, tmp_path):

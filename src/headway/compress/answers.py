@@ -1,30 +1,40 @@
-"""What a teacher answers to the examples of a task, computed once and kept on disk.
+"""What a teacher answers, computed once and kept on disk.
 
-A teacher's logits are small beside its work, and each epoch wants them again, so they are computed once. Its states and attention
-are not: those of one layer take a thousand times the room of the text that they are of, and reading them would take longer than
-computing them.
+A teacher's logits and sentence vectors are small beside its work, and each epoch wants them again, so they are computed once. Its
+states and attention are not: those of one layer take a thousand times the room of the text that they are of, and reading them
+would take longer than computing them.
+
+Answers are appended a few hundred at a time, and ``answers.json`` says how many are whole: a run that was killed goes on there.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
+from headway.bulk.locking import LOCK, locked
 from headway.checkpoints import load_config, weights_hash
 from headway.core.batching import TokenSequence, plan_batches
-from headway.core.files import atomic_folder
+from headway.core.files import atomic_file, flush
 from headway.neural.model import EncoderModel
 from headway.neural.outputs import PackedOutputs
 from headway.neural.packing import pack
 from headway.training.step import Precision
 
 TOKENS_AT_ONCE = 8192
-VALUES, ENDS = "values.npy", "ends.npy"
+TEXTS_AT_ONCE = 512
+"""Texts whose answers are written together: what a killed run loses."""
+VALUES, ENDS, FACTS = "values.bin", "ends.bin", "answers.json"
+FORMAT = 2
+Made: TypeAlias = Iterable[Sequence[np.ndarray]]
+"""Answers in their order, some at a time."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +56,75 @@ def teacher_identity(folder: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def kept_answers(folder: Path, *, identity: Sequence[str], make: Callable[[], list[np.ndarray]]) -> Answers:
-    """The answers that this folder keeps under this identity, made where it does not."""
-    place = folder / hashlib.sha256("\n".join(identity).encode()).hexdigest()[:32]
+def kept_answers(
+    folder: Path, *, identity: Sequence[str], count: int, make: Callable[[int], Made], progress: bool = False
+) -> Answers:
+    """The answers that this folder keeps under this identity, made where it does not.
+
+    There are ``count``; ``make`` makes those from a number on. Another process that is making the same is a ``ConfigError``.
+    """
+    place = folder / hashlib.sha256("\n".join([str(FORMAT), *identity]).encode()).hexdigest()[:32]
     if not place.is_dir():
-        found = make()
-        with atomic_folder(place) as draft:
-            np.save(draft / VALUES, np.concatenate(found).astype(np.float32))
-            np.save(draft / ENDS, np.cumsum([len(rows) for rows in found], dtype=np.int64))
-            (draft / "identity.json").write_text(json.dumps(list(identity), indent=1) + "\n", encoding="utf-8")
-    return Answers(np.load(place / VALUES, mmap_mode="r"), np.load(place / ENDS))
+        unfinished = place.with_name(f"{place.name}.unfinished")
+        with locked(unfinished, place):
+            _complete(unfinished, identity, count=count, make=make, progress=progress)
+            (unfinished / LOCK).unlink()
+            unfinished.rename(place)
+            flush(folder)
+    return _opened(place)
 
 
-def answer(
-    teacher: EncoderModel, sequences: Sequence[TokenSequence], precision: Precision, tell: Callable[[int], object]
-) -> list[np.ndarray]:
-    """The teacher's scores of each sequence: one row, or a row for each of its tokens. ``tell`` is told of how many are done."""
+def _complete(folder: Path, identity: Sequence[str], *, count: int, make: Callable[[int], Made], progress: bool) -> None:
+    """Add the answers that are missing."""
+    facts = _facts(folder) or {"format": FORMAT, "identity": list(identity), "sequences": 0, "rows": 0, "width": 0}
+    with (
+        _at_end(folder / VALUES, 4 * facts["rows"] * facts["width"]) as values,
+        _at_end(folder / ENDS, 8 * facts["sequences"]) as ends,
+        tqdm(total=count, initial=facts["sequences"], desc="Asking the teacher", unit=" texts", disable=not progress) as bar,
+    ):
+        for found in make(facts["sequences"]) if facts["sequences"] < count else ():
+            rows = np.concatenate(found).astype(np.float32)
+            last = np.cumsum([len(one) for one in found], dtype=np.int64) + facts["rows"]
+            for file, array in ((values, rows), (ends, last)):
+                file.write(array.tobytes())
+                file.flush()
+                flush(Path(file.name))
+            facts |= {"sequences": facts["sequences"] + len(found), "rows": int(last[-1]), "width": rows.shape[1]}
+            with atomic_file(folder / FACTS) as draft:
+                draft.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+            bar.update(len(found))
+
+
+def _at_end(path: Path, size: int) -> IO[bytes]:
+    """The file, opened where its whole answers end; what a killed run left behind them is cut off."""
+    file = path.open("r+b" if path.exists() else "w+b")  # closed by the caller
+    file.truncate(size)
+    file.seek(size)
+    return file
+
+
+def _facts(folder: Path) -> dict[str, Any] | None:
+    path = folder / FACTS
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def _opened(folder: Path) -> Answers:
+    facts = _facts(folder)
+    assert facts is not None
+    values = np.memmap(folder / VALUES, dtype=np.float32, mode="r", shape=(facts["rows"], facts["width"]))
+    return Answers(values, np.fromfile(folder / ENDS, dtype=np.int64))
+
+
+def answers_from(
+    first: int, teacher: EncoderModel, sequences: Sequence[TokenSequence], precision: Precision
+) -> Iterator[list[np.ndarray]]:
+    """The teacher's scores of the sequences from this one on, some at a time."""
+    for start in range(first, len(sequences), TEXTS_AT_ONCE):
+        yield answer(teacher, sequences[start : start + TEXTS_AT_ONCE], precision)
+
+
+def answer(teacher: EncoderModel, sequences: Sequence[TokenSequence], precision: Precision) -> list[np.ndarray]:
+    """The teacher's scores of each sequence: one row, or a row for each of its tokens."""
     found: list[np.ndarray] = [np.empty(0)] * len(sequences)
     for indices in plan_batches([len(sequence) for sequence in sequences], max_tokens=TOKENS_AT_ONCE):
         packed = pack([sequences[index] for index in indices], device=teacher.device)
@@ -70,7 +133,6 @@ def answer(
         pieces = rows.float().cpu().split(list(packed.lengths) if by_token else 1)
         for place, piece in zip(packed.order_B.tolist(), pieces, strict=True):
             found[indices[place]] = piece.numpy()
-        tell(len(indices))
     return found
 
 

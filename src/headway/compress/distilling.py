@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from headway.architecture.family import HeadName
 from headway.checkpoints import load_config
 from headway.compress import table
-from headway.compress.answers import Answers, answer, kept_answers, teacher_identity
+from headway.compress.answers import Answers, answers_from, kept_answers, teacher_identity
 from headway.compress.embedding import distill_vectors
 from headway.compress.jobs import matching_job, prediction_job
 from headway.compress.language import TripleLoss
 from headway.compress.matching import matching
 from headway.compress.prediction import Prediction, check_labels, soft_of
 from headway.compress.rows import examples_of, measurable_of, rows_of
-from headway.compress.stages import cache_of, compared, identity_of, run, save, set_dropout
+from headway.compress.stages import cache_of, compared, identity_of, make_ready, run, save
 from headway.compress.students import Pair, make_pair
 from headway.compress.table import Comparison
 from headway.compress.texts import TextReader, held_out_scores, read_text, text_job
@@ -85,7 +84,7 @@ def _general(settings: DistillSettings, *, progress: bool) -> tuple[TrainOutput,
     teacher, student = pair.teacher, pair.student
     reader, held_out, text = read_text(settings, tokenizer, student, progress=progress)
     loss = TripleLoss(settings, teacher) if is_masked else matching(settings, teacher, student)
-    set_dropout(student, settings.dropout)
+    make_ready(student, settings)
     keepers = _maps(settings, pair)
     job = text_job(reader, held_out, loss, {"text": text, **identity_of(settings, pair.folder)})
     output = run(settings, job, keepers, progress=progress)
@@ -108,7 +107,7 @@ def _specific(settings: DistillSettings, *, progress: bool) -> tuple[TrainOutput
     check_labels(settings, examples)
     valid = None if settings.valid is None else _valid(settings, task, facts)
     answers = cached_answers(settings, pair, examples, progress=progress)
-    set_dropout(student, settings.dropout)
+    make_ready(student, settings)
     if settings.recipe in MATCHING:
         _match(settings, pair, examples, progress=progress)
     keepers = _maps(settings, pair) if settings.weights[2] else []
@@ -130,13 +129,13 @@ def cached_answers(settings: DistillSettings, pair: Pair, examples: Sequence[Exa
     """The teacher's answers to the examples, from the cache where they are."""
     precision = mixed_precision(pair.teacher.device, bf16=False)
     sequences = [sequence for example in examples for sequence in example.sequences]
-
-    def make() -> Any:
-        with tqdm(total=len(sequences), desc="Asking the teacher", unit=" texts", disable=not progress) as bar:
-            return answer(pair.teacher, sequences, precision, bar.update)
-
-    identity = [teacher_identity(pair.folder), pair.teacher.head_name, fingerprint(examples)]
-    return kept_answers(cache_of(settings), identity=identity, make=make)
+    return kept_answers(
+        cache_of(settings),
+        identity=[teacher_identity(pair.folder), pair.teacher.head_name, fingerprint(examples)],
+        count=len(sequences),
+        make=lambda first: answers_from(first, pair.teacher, sequences, precision),
+        progress=progress,
+    )
 
 
 def _match(settings: DistillSettings, pair: Pair, examples: Sequence[Example], *, progress: bool) -> None:

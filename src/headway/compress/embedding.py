@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,29 @@ import torch
 from headway.compress import table
 from headway.compress.answers import Answers, kept_answers, teacher_identity
 from headway.compress.jobs import vector_job
+from headway.compress.lines import Lines, tokenised
 from headway.compress.rows import rows_of, texts_of
-from headway.compress.stages import cache_of, compared, identity_of, run, save, set_dropout
+from headway.compress.stages import cache_of, compared, identity_of, make_ready, run, save
 from headway.compress.students import make_pair
 from headway.compress.table import Comparison
 from headway.compress.vectors import (
     MAP,
     VectorLoss,
     embedder,
+    embedder_identity,
     ends_in_unit_length,
     pooling_of,
-    teacher_vectors,
     vector_lesson,
-    write_side_files,
+    vectors_from,
 )
 from headway.compress.widths import add_maps, take_maps
-from headway.core.batching import TokenSequence, plan_batches
+from headway.core.batching import plan_batches
 from headway.evaluation import evaluate as evaluate_folder
 from headway.neural.model import EncoderModel
 from headway.settings.distillation import DistillSettings
+from headway.tasks.numbers import identity
+from headway.tasks.sentence_folder import write_side_files
+from headway.tasks.sentence_modules import Dense, Step, UnitLength
 from headway.tasks.sentence_transformer import read_side_files
 from headway.text import Tokenizer, check_tokenizer
 from headway.training.loop import TrainOutput
@@ -43,17 +47,18 @@ HELD_OUT = 500
 class HeldOut:
     """Texts kept aside: the mean cosine of the student's vectors with the teacher's."""
 
-    sequences: Sequence[TokenSequence]
+    lines: Lines
     answers: Answers
     loss: VectorLoss
-    first: int
+    numbers: np.ndarray
+    """Which of the texts these are."""
 
     def cosine(self, model: EncoderModel) -> float:
         """Between -1 and 1."""
         found: list[float] = []
-        for indices in plan_batches([len(sequence) for sequence in self.sequences], max_tokens=8192):
-            numbers = [self.first + index for index in indices]
-            batch = vector_lesson([self.sequences[index] for index in indices], numbers, self.answers, model.device)
+        for indices in plan_batches(self.lines.lengths[self.numbers].tolist(), max_tokens=8192):
+            numbers = self.numbers[indices].tolist()
+            batch = vector_lesson([self.lines[number] for number in numbers], numbers, self.answers, model.device)
             with torch.inference_mode():
                 ours = self.loss.vectors(model, batch.packed)
             found += torch.nn.functional.cosine_similarity(ours, batch.taught_BV, dim=-1).tolist()
@@ -70,25 +75,23 @@ def distill_vectors(settings: DistillSettings, *, progress: bool) -> tuple[Train
     reads = embedder(place, tokenizer, student, max_length=settings.max_length)
     theirs = read_side_files(pair.folder)
     texts = texts_of(settings.files, settings.train, progress=progress)
-    identity = [teacher_identity(pair.folder), "vectors", str(settings.max_length), *texts]
-    answers = kept_answers(
-        cache_of(settings), identity=identity, make=lambda: teacher_vectors(pair.folder, texts, max_length=settings.max_length)
-    )
-    sequences = [encoded.sequences[0] for encoded in reads.encode(texts)]
+    answers = _teacher_vectors(settings, pair.folder, texts, progress=progress)
+    lines = tokenised(reads, texts, progress=progress)
     loss = VectorLoss(settings, pooling_of(reads.side, place), ends_in_unit_length(theirs))
+    shuffled = np.random.default_rng([settings.seed, 1]).permutation(len(texts))
     aside = min(HELD_OUT, len(texts) // 20)
-    kept = len(texts) - aside
-    held_out = HeldOut(sequences[kept:], answers, loss, kept)
-    set_dropout(student, settings.dropout)
+    held_out = HeldOut(lines, answers, loss, np.sort(shuffled[:aside]))
+    make_ready(student, settings)
     keepers = add_maps(student, (MAP,), width=answers.values.shape[1])
     job = vector_job(
         settings,
         student,
-        sequences[:kept],
+        lines,
         answers,
+        np.sort(shuffled[aside:]),
         loss_sum=loss,
         evaluate=(lambda: {"eval_cosine": held_out.cosine(student)}) if aside else None,
-        identity={**identity_of(settings, pair.folder), "texts": teacher_texts(texts)},
+        identity={**identity_of(settings, pair.folder), "texts": hash_of(texts)},
     )
     output = run(settings, job, keepers, progress=progress)
     nearness = held_out.cosine(student.eval()) if aside else None
@@ -96,14 +99,26 @@ def distill_vectors(settings: DistillSettings, *, progress: bool) -> tuple[Train
     save(settings, student, tokenizer, task="sentence-embeddings")
     width = student.architecture.encoder.hidden_size
     folder = Path(settings.output_dir)
-    write_side_files(folder, reads.side, pooling=loss.pooling, learnt=learnt, normalises=loss.normalises, width=width)
+    steps: tuple[Step, ...] = () if learnt is None else (Dense(learnt, None, identity),)
+    side = replace(reads.side, max_length=reads.limit, steps=(*steps, *([UnitLength()] if loss.normalises else [])))
+    write_side_files(folder, side, width=width)
     scores, measured = _scores(settings, pair.folder, nearness)
     return output, compared(settings, pair, scores, measured, ("sentence-embeddings", texts[: table.ITEMS]))
 
 
-def teacher_texts(texts: Sequence[str]) -> str:
+def hash_of(texts: Sequence[str]) -> str:
     """A hash of the texts."""
     return hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _teacher_vectors(settings: DistillSettings, teacher: Path, texts: Sequence[str], *, progress: bool) -> Answers:
+    return kept_answers(
+        cache_of(settings),
+        identity=[teacher_identity(teacher), embedder_identity(teacher), str(settings.max_length), hash_of(texts)],
+        count=len(texts),
+        make=lambda first: vectors_from(first, teacher, texts, max_length=settings.max_length),
+        progress=progress,
+    )
 
 
 def _scores(settings: DistillSettings, teacher: Path, nearness: float | None) -> tuple[list[float | None], str | None]:

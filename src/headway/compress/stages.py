@@ -20,7 +20,9 @@ from headway.settings.distillation import DistillSettings
 from headway.tasks.note import with_task
 from headway.text import Tokenizer, with_note
 from headway.training.callbacks import Callbacks, TrainerCallback
+from headway.training.checks import check_trainable
 from headway.training.loop import Job, TrainOutput, train
+from headway.training.order import order_facts
 from headway.training.reporting import Reporter
 from headway.training.trackers import trackers
 
@@ -57,12 +59,22 @@ def save(settings: DistillSettings, student: EncoderModel, tokenizer: Tokenizer,
 
 def identity_of(settings: DistillSettings, folder: Path) -> dict[str, Any]:
     """What a checkpoint of this distillation has to agree on."""
-    return {"teacher": teacher_identity(folder), **settings.decisive()}
+    return {"teacher": teacher_identity(folder), **settings.decisive(), **order_facts(settings)}
 
 
 def cache_of(settings: DistillSettings) -> Path:
     """Where the teacher's answers are kept."""
     return Path(settings.teacher_cache or Path(settings.output_dir) / "teacher")
+
+
+def make_ready(student: EncoderModel, settings: DistillSettings) -> None:
+    """What the settings change of a student before it learns: which weights stay as they are, its dropout, and what it keeps."""
+    if settings.freeze:
+        student.freeze(*settings.freeze)
+    check_trainable(student)
+    if settings.gradient_checkpointing:
+        student.gradient_checkpointing_enable()
+    set_dropout(student, settings.dropout)
 
 
 def set_dropout(student: EncoderModel, rate: float | None) -> None:

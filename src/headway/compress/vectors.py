@@ -6,8 +6,8 @@ a linear map is learnt with the student, and stays with it as a dense layer, so 
 Shapes: B texts, D the student's width, V the teacher's vectors'.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from headway.compress.answers import Answers
+from headway.compress.answers import TEXTS_AT_ONCE, Answers
+from headway.compress.taps import device_of_choice
 from headway.compress.widths import mapped
 from headway.core.batching import TokenSequence
-from headway.core.updates import atomic_update
 from headway.errors import TaskError
 from headway.inference import pipeline
 from headway.neural.heads import mean_of_texts
@@ -41,7 +41,7 @@ POOLED: Mapping[str, Callable[[Tensor, Packed], Tensor]] = {
     "cls": lambda states_TD, packed: states_TD[packed.first_B],
 }
 """The poolings that a student can learn with."""
-MODULES = "sentence_transformers.models"
+SIDE_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +90,26 @@ def pooling_of(side: SideFiles, folder: Path) -> str:
     return side.pooling[0]
 
 
-def teacher_vectors(folder: Path, texts: Sequence[str], *, max_length: int | None) -> list[np.ndarray]:
-    """The teacher's vector of each text, (1, width), by the same pipeline that users have."""
+def vectors_from(first: int, folder: Path, texts: Sequence[str], *, max_length: int | None) -> Iterator[list[np.ndarray]]:
+    """The teacher's vectors of the texts from this one on, (1, width) each, some at a time, by the same pipeline that users have.
+
+    What is made together does not depend on where it begins, so that vectors are the same after a kill, bit for bit.
+    """
     limit: dict[str, Any] = {} if max_length is None else {"max_length": max_length}
-    ready = pipeline("sentence-embeddings", folder, precision="fp32", **limit)
-    return [np.asarray(found.answer, dtype=np.float32).reshape(1, -1) for found in ready.stream(list(texts))]
+    device = None if device_of_choice().type == "cpu" else "cuda"
+    ready = pipeline("sentence-embeddings", folder, precision="fp32", device=device, return_tensors="np", **limit)
+    for start in range(first, len(texts), TEXTS_AT_ONCE):
+        yield [found.answer.reshape(1, -1) for found in ready.stream(list(texts[start : start + TEXTS_AT_ONCE]))]
+
+
+def embedder_identity(folder: Path) -> str:
+    """A hash of what beside its weights decides a model's vectors: the tokenizer, and what sentence-transformers wrote."""
+    files = [folder / name for name in SIDE_FILES] + sorted(folder.glob("[0-9]_*/*"))
+    digest = hashlib.sha256(Tokenizer.from_pretrained(folder).fingerprint.encode())
+    for file in files:
+        if file.is_file():
+            digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def vector_lesson(
@@ -109,37 +124,3 @@ def vector_lesson(
 def ends_in_unit_length(side: SideFiles) -> bool:
     """Whether vectors are scaled to length 1 at the end."""
     return bool(side.steps) and isinstance(side.steps[-1], UnitLength)
-
-
-def write_side_files(
-    folder: Path, side: SideFiles, *, pooling: str, learnt: np.ndarray | None, normalises: bool, width: int
-) -> None:
-    """Write what makes a folder one of sentence-transformers: the pooling, the learnt map, and the length of the vectors."""
-    from safetensors.numpy import save_file
-
-    names = ["Transformer", "Pooling", *(["Dense"] if learnt is not None else []), *(["Normalize"] if normalises else [])]
-    places = ["" if not at else f"{at}_{name}" for at, name in enumerate(names)]
-    with atomic_update(folder) as draft:
-        modules = [
-            {"idx": at, "name": str(at), "path": place, "type": f"{MODULES}.{name}"}
-            for at, (name, place) in enumerate(zip(names, places, strict=True))
-        ]
-        _write(draft / "modules.json", modules)
-        _write(draft / "sentence_bert_config.json", {"max_seq_length": side.max_length, "do_lower_case": side.lowercase})
-        _write(draft / "config_sentence_transformers.json", {"prompts": dict(side.prompts), "similarity_fn_name": "cosine"})
-        modes = {f"pooling_mode_{name}": name.startswith(pooling) for name in ("cls_token", "mean_tokens", "max_tokens")}
-        _write(
-            draft / "1_Pooling" / "config.json",
-            {"word_embedding_dimension": width, **modes, "include_prompt": side.include_prompt},
-        )
-        if learnt is not None:
-            sizes = {"in_features": learnt.shape[1], "out_features": learnt.shape[0], "bias": False}
-            _write(draft / "2_Dense" / "config.json", {**sizes, "activation_function": "torch.nn.modules.linear.Identity"})
-            save_file({"linear.weight": np.ascontiguousarray(learnt)}, draft / "2_Dense" / "model.safetensors")
-        if normalises:
-            _write(draft / places[-1] / "config.json", {})
-
-
-def _write(path: Path, values: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

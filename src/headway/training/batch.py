@@ -34,6 +34,12 @@ class Batch:
     per_text: float = 1.0
     per_token: float = 1.0
     inputs: Mapping[str, Tensor] | None = None
+    compares_all: bool = False
+    """Whether its loss compares all of its texts with one another, so that parts of it would have another."""
+    at_once: int | None = None
+    """The tokens whose states such a loss keeps at once; None keeps all."""
+    again: Callable[[Sequence[int]], "Batch"] | None = None
+    """What makes a batch of some of its rows, by their numbers in the caller's order, where it holds more of each than this."""
 
     @property
     def count(self) -> int:

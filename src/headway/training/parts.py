@@ -18,8 +18,23 @@ def parts_of(batch: Batch, max_tokens: int | None) -> list[Batch]:
     """The batch, halved until every part has at most ``max_tokens`` or is a single text, or a single question."""
     if max_tokens is None or batch.tokens <= max_tokens:
         return [batch]
+    if batch.compares_all:
+        return [replace(batch, at_once=min(max_tokens, batch.at_once or max_tokens))]
     found = halves(batch)
     return [batch] if found is None else [part for half in found for part in parts_of(half, max_tokens)]
+
+
+def pieces_of(packed: Packed, max_tokens: int) -> list[Packed]:
+    """The texts in pieces of at most so many tokens, or of a single text, in packed order."""
+    pieces: list[list[int]] = []
+    room = 0
+    for text, length in enumerate(packed.lengths):
+        if not pieces or length > room:
+            pieces.append([])
+            room = max_tokens
+        pieces[-1].append(text)
+        room -= length
+    return [_selected(packed, texts)[0] for texts in pieces]
 
 
 def halves(batch: Batch) -> tuple[Batch, Batch] | None:
@@ -48,6 +63,10 @@ def _units(batch: Batch) -> list[list[int]]:
 
 def _part(batch: Batch, units: Sequence[Sequence[int]], questions: range) -> Batch:
     texts = sorted(text for unit in units for text in unit)
+    if batch.again is not None:
+        by_text = batch.packed.order_B.cpu()[torch.tensor(texts)].sort().values.tolist()
+        made = batch.again(by_text if batch.places.dim() < 2 else list(questions))
+        return replace(made, seed=batch.seed, is_idle=batch.is_idle, per_text=batch.per_text, per_token=batch.per_token)
     packed, tokens_T = _selected(batch.packed, texts)
     places_B = batch.packed.order_B.cpu()[torch.tensor(texts)].sort().values
     others: dict[str, Any] = {
