@@ -5,11 +5,11 @@
 
 Short sentences are asked for one a request over connections that stay open, all of which wait for their answers together. Every
 answer is compared with what ``pipeline()`` says of the same text. Among them are requests that mean nothing, clients that vanish
-before they are answered or in the midst of a body, and the model is loaded anew again and again. The result is written after every
-hundredth of the requests, so that a run which is ended early keeps what it saw; it says how many requests it made.
+before they are answered or in the midst of a body, and the model is loaded anew again and again. The result is written after
+every hundredth of the requests, so that a run which is ended early keeps what it saw; it says how many requests it made.
 
-With ``--idle`` so many connections are opened of which each asks once and then stays open: what they cost the server, and how long
-others wait for their answers beside them.
+With ``--idle`` so many connections are opened of which each asks once and then stays open: what they cost the server, and how
+long others wait for their answers beside them.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from measuring import machine, write_result
 
 from headway import pipeline
 
+LIVE = b"GET /live HTTP/1.1\r\nHost: a\r\n\r\n"
 PATH = b"/tasks/text-classification"
 TEXTS = [
     f"{adverb} {word} {noun}"
@@ -47,8 +48,7 @@ SAMPLES = 100
 TOLERANCE = 1e-4
 """How far a score may be from that of the text alone: padding changes the last digits."""
 ASKED, WATCHED, LATE = 200, 3.0, 60.0
-"""Requests beside idle connections, and the seconds during which the server's own work is watched; an answer later than the last is
-late."""
+"""Requests beside idle connections, seconds during which the server's own work is watched, and from when on an answer is late."""
 COLUMNS = ["requests", "minutes", "resident MB", "private MB", "open files", "threads"]
 
 
@@ -82,7 +82,7 @@ class Server:
 
     def __init__(self, model: str, *flags: str) -> None:
         command = [sys.executable, "-m", "headway", "serve", model, "--port", "0", "--log", "none", *flags]
-        self.said = tempfile.TemporaryFile("w+")
+        self.said = tempfile.TemporaryFile("a+")  # noqa: SIM115 - as long as the server
         self.process = subprocess.Popen(command, stderr=self.said)
         while not (found := re.search(r"serving at http://127.0.0.1:(\d+)", self.words())):
             assert self.process.poll() is None, self.words()
@@ -179,15 +179,14 @@ class Soak:
     def result(self, *, wanted: int) -> dict[str, Any]:
         """What is kept: how memory went, and what came of the requests."""
         settled = [row for row in self.samples if row[0] >= self.sent / 10]
+        shown = self.samples[:: max(1, len(self.samples) // 10)]
         growth = slope([row[0] / 1e6 for row in settled], [row[3] for row in settled]) if len(settled) > 2 else None
         return {
             "title": f"Memory of `headway serve {self.model}` over {self.sent:,} requests, of {wanted:,} that were to be made",
             "command": f"python benchmarks/serving_soak.py --requests {wanted}",
             "machine": machine(),
             "columns": COLUMNS,
-            "rows": [
-                row for row in self.samples if row in self.samples[:: max(1, len(self.samples) // 10)] or row is self.samples[-1]
-            ],
+            "rows": shown if shown[-1] is self.samples[-1] else [*shown, self.samples[-1]],
             "requests": self.sent,
             "connections": len(self.clients),
             "outcomes": {**self.found, "wrong or unanswered": self.mistakes.total()},
@@ -227,32 +226,23 @@ def idle(model: str, connections: int) -> dict[str, Any]:
         for wanted in sorted({0, connections // 10, connections // 2, connections}):
             while len(clients) <= wanted:
                 clients.append(Client(server.port))
-                ask(clients[-1], b"GET /live HTTP/1.1\r\nHost: a\r\n\r\n")
+                ask(clients[-1], LIVE)
             times = sorted(ask(clients[0], request) for _ in range(ASKED))
             cpu = server.cpu_seconds()
             time.sleep(WATCHED)
             resident, private, files, _ = server.facts()
             cpu = 100 * (server.cpu_seconds() - cpu) / WATCHED
-            rows.append(
-                [wanted, resident, private, files, *(round(1000 * times[int(part * ASKED)], 2) for part in (0.5, 0.99)), cpu]
-            )
+            quantiles = [round(1000 * times[int(part * ASKED)], 2) for part in (0.5, 0.99)]
+            rows.append([wanted, resident, private, files, *quantiles, round(cpu, 2)])
             print(rows[-1], flush=True)
-        late = sum(ask(client, request) < LATE for client in clients)
+        answered = sum(ask(client, LIVE) < LATE for client in clients)
     return {
         "title": f"`headway serve {model}` with connections that stay open and ask nothing",
         "command": f"python benchmarks/serving_soak.py --idle {connections}",
         "machine": machine(),
-        "columns": [
-            "idle connections",
-            "resident MB",
-            "private MB",
-            "open files",
-            "p50 ms beside them",
-            "p99 ms",
-            "CPU % while idle",
-        ],
+        "columns": ["idle connections", "resident MB", "private MB", "open files", "p50 ms beside them", "p99 ms", "CPU %, idle"],
         "rows": rows,
-        "answered_at_the_end": late,
+        "answered_at_the_end": answered,
         "kilobytes_each": 1024 * (rows[-1][2] - rows[0][2]) / connections,
     }
 
