@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from headway import pipeline
+from headway.checkpoints import shipped_models
 from headway.errors import CheckpointError, TaskError
 from headway.inference import defaults
 from headway.inference.defaults import HUB_MODELS, SHIPPED, HubModel, announce, default_model
@@ -31,13 +32,29 @@ def _nothing_said():
     announce.cache_clear()
 
 
+@pytest.fixture
+def nothing_ships(monkeypatch):
+    monkeypatch.setattr(defaults, "shipped_models", dict)
+
+
 def test_every_default_is_for_a_task_and_pinned():
-    known = {*task_names(), "token-classification", "question-answering", "text-ranking"}
-    assert {*SHIPPED, *HUB_MODELS} <= known
+    assert {*SHIPPED, *HUB_MODELS} <= {*task_names()}
     assert all(model.revision for model in HUB_MODELS.values())
     assert default_model("text-classification") == "sentiment"
 
 
+def test_a_model_ships_for_a_task_once_its_folder_is_there(monkeypatch, tmp_path):
+    assert defaults.shipped_defaults().items() <= SHIPPED.items()
+    monkeypatch.setattr(defaults, "shipped_models", lambda: {"ner": tmp_path})
+    assert default_model("token-classification") == "ner"
+    assert default_model("fill-mask") == HUB_MODELS["fill-mask"]
+
+
+def test_every_model_that_ships_is_some_tasks_usual_one():
+    assert {*shipped_models()} == {*defaults.shipped_defaults().values()}
+
+
+@pytest.mark.usefixtures("nothing_ships")
 def test_a_usual_model_is_taken_from_the_hubs_cache_and_named_once(hub_cache, model_folder, cache, caplog):
     model = HUB_MODELS["fill-mask"]
     folder = hub_cache(model_folder("masked-lm"), model)
@@ -51,6 +68,7 @@ def test_a_usual_model_is_taken_from_the_hubs_cache_and_named_once(hub_cache, mo
     ]
 
 
+@pytest.mark.usefixtures("nothing_ships")
 def test_a_revision_that_is_named_wins(hub_cache, model_folder, cache, tmp_path):
     folder = hub_cache(model_folder("masked-lm"), HubModel(HUB_MODELS["fill-mask"].name, "v7"))
     assert pipeline("fill-mask", revision="v7", cache_dir=folder).task == "fill-mask"
@@ -62,6 +80,7 @@ def test_the_shipped_model_needs_no_network_under_both_names(cache, caplog):
     assert not caplog.messages
 
 
+@pytest.mark.usefixtures("nothing_ships")
 def test_a_usual_model_that_is_nowhere_says_its_name_and_every_way_out(cache, tmp_path):
     with pytest.raises(
         CheckpointError,
@@ -74,6 +93,7 @@ def test_a_usual_model_that_is_nowhere_says_its_name_and_every_way_out(cache, tm
 
 def test_a_task_without_a_usual_model_lists_those_that_have_one(monkeypatch):
     monkeypatch.setattr(defaults, "HUB_MODELS", {"fill-mask": HUB_MODELS["fill-mask"]})
+    monkeypatch.setattr(defaults, "shipped_models", lambda: {"sentiment": None})
     with pytest.raises(
         TaskError,
         match=r"There is no usual model for feature-extraction, so one has to be named: pipeline\('feature-extraction', "

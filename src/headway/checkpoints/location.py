@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from headway.checkpoints.files import GRAPHS, INDEX, PICKLED, PICKLED_INDEX, PICKLED_SHARDS, SHARDS, WEIGHTS, weight_files
+from headway.checkpoints.siblings import is_shared_part
 from headway.core.updates import finish_update
 from headway.errors import CheckpointError
 
@@ -85,10 +86,18 @@ def _snapshot(repository: str, files: Wanted, place: dict[str, Any]) -> Path:
 
 def shipped_models() -> dict[str, Path]:
     """The models inside the package, by short name."""
+    return {folder.name: folder for folder in _shipped_folders() if not is_shared_part(folder)}
+
+
+def shipped_parts() -> dict[str, Path]:
+    """The folders inside the package that are no models, but hold what several share, by name."""
+    return {folder.name: folder for folder in _shipped_folders() if is_shared_part(folder)}
+
+
+def _shipped_folders() -> list[Path]:
     from importlib.resources import files
 
-    folder = Path(str(files("headway"))) / "models"
-    return {path.parent.name: path.parent for path in sorted(folder.glob("*/config.json"))}
+    return [path.parent for path in sorted((Path(str(files("headway"))) / "models").glob("*/config.json"))]
 
 
 def _settled(folder: Path) -> Path:

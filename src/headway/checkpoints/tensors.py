@@ -21,6 +21,7 @@ from headway.errors import WeightError
 MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors library
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 FLOATS = {"F64": "f8", "F32": "f4", "F16": "f2"}
+INTEGERS = {"I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1", "U8": "u1"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,13 @@ class StoredTensor:
                 "trained into infinity: use another checkpoint."
             ) from error
         return found
+
+    def as_stored(self) -> np.ndarray:
+        """The numbers of the file as they are, read-only; those that NumPy does not have are refused."""
+        kinds = FLOATS | INTEGERS
+        if self.kind not in kinds:
+            raise WeightError(f"{self.name} in {self.path} is stored as {self.kind}, which NumPy cannot show. Export it again.")
+        return self._numbers(kinds[self.kind])
 
     def let_go(self, *, unless_in: np.ndarray) -> None:
         """Give the memory of the file's bytes back, unless an array looks at them: it would hold them beside their copy."""
@@ -127,6 +135,13 @@ def read_safetensors(path: Path) -> dict[str, StoredTensor]:
     start, header = _header(file)
     data = file.content[start:]
     return {name: _tensor(file, name, entry, data) for name, entry in header.items() if name != "__metadata__"}
+
+
+def data_places(path: Path) -> dict[str, tuple[int, int]]:
+    """Where in a file each of its tensors stands: its first byte, and the one past its last."""
+    start, header = _header(map_file(path, form="safetensors file"))
+    places = {name: entry["data_offsets"] for name, entry in header.items() if name != "__metadata__"}
+    return {name: (start + first, start + stop) for name, (first, stop) in places.items()}
 
 
 def _header(file: MappedFile) -> tuple[int, Mapping[str, Any]]:

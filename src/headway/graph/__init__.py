@@ -9,20 +9,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from headway.graph.building import build_graph
     from headway.graph.calibration import calibration_sequences
-    from headway.graph.exporting import Exported, export_model
+    from headway.graph.exporting import export_model
+    from headway.graph.packing import Exported
     from headway.graph.session import Session
+    from headway.graph.sharing import Shared, export_shared
 
 GRAPH_VERSION = 4
 """Rises whenever the same weights would become another graph, so that no cache serves an old one."""
 
-__all__ = ["GRAPH_VERSION", "Exported", "Session", "build_graph", "calibration_sequences", "export_model"]
+__all__ = [
+    "GRAPH_VERSION",
+    "Exported",
+    "Session",
+    "Shared",
+    "build_graph",
+    "calibration_sequences",
+    "export_model",
+    "export_shared",
+]
 
 _HOMES = {
-    "Exported": "exporting",
+    "Exported": "packing",
     "Session": "session",
+    "Shared": "sharing",
     "build_graph": "building",
     "calibration_sequences": "calibration",
     "export_model": "exporting",
+    "export_shared": "sharing",
 }
 
 

@@ -12,7 +12,7 @@ from headway.graph.folding import folded
 from headway.graph.heads import write_graph
 from headway.graph.integers import Int8, PortableInt8
 from headway.graph.precision import Float32, Precision, Weights
-from headway.graph.quantised import Reading
+from headway.graph.quantised import Reading, weight_limit
 
 if TYPE_CHECKING:
     import onnx
@@ -50,7 +50,7 @@ def build_graph(
     how: Precision = Float32(weights)
     if precision == "int8":
         readings = _readings(architecture, weights, calibration)
-        how = (PortableInt8 if portable else Int8)(weights, readings, limit=63 if reduce_range else 127)
+        how = (PortableInt8 if portable else Int8)(weights, readings, limit=weight_limit(reduce_range=reduce_range))
     return write_graph(architecture, weights, precision=how, metadata=notes, portable=portable)
 
 

@@ -19,7 +19,7 @@ LOGITS = "logits"
 
 def graph_for_masks_only(model: onnx.ModelProto | Path, mask_token_id: int) -> bytes:
     """The graph, perhaps from a file, that scores masks alone where that can be made of it; else as it is."""
-    whole = onnx.load_model(model) if isinstance(model, Path) else model
+    whole = onnx.load_model(model, load_external_data=False) if isinstance(model, Path) else model  # what is shared stays so
     return bytes((for_masks_only(whole, mask_token_id) or whole).SerializeToString())
 
 

@@ -17,6 +17,7 @@ from headway.families import family
 from headway.graph.names import START
 
 HEAD, CONFIG, TOKENIZER, WEIGHTS = "headway.head", "headway.config", "headway.tokenizer", "headway.weights"
+SHARED = "headway.shared"
 NOTES_FIELD = 14
 """``ModelProto.metadata_props`` in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto: pairs of field 1 and field 2."""
 

@@ -1,6 +1,8 @@
 """Whether a graph computes what its weights mean: measured before a file takes its name."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from headway.errors import EngineError
 from headway.graph.precision import Weights
 from headway.graph.reference import Reference
 from headway.graph.session import Session
+from headway.graph.splitting import Part, split
 
 FP32_LIMIT = 1e-4
 """The largest difference in fp32, of the largest number that the output holds."""
@@ -53,9 +56,23 @@ def check_int8(model: bytes, exact_model: bytes, *, texts: Sequence[TokenSequenc
     return difference
 
 
-def answers_of(model: bytes, texts: Sequence[TokenSequence]) -> list[Outputs]:
+def split_checked(model: bytes, part: Part, *, source: Path, texts: Sequence[TokenSequence]) -> bytes:
+    """The graph without what it shares, once it has given the whole one's answers to a few texts, bit for bit."""
+    divided, chosen = split(model, part, source=source), texts[:EXACT_TEXTS]
+    pairs = zip(answers_of(divided, chosen, shared=part.tensors), answers_of(model, chosen), strict=True)
+    if not all(np.array_equal(found[name], exact[name]) for found, exact in pairs for name in exact):
+        raise EngineError(
+            f"Without what it shares in {part.path} the graph of {source} gives other answers, so nothing was written. The fault "
+            "is Headway's or ONNX Runtime's: try another version of it, or export without --share."
+        )
+    return divided
+
+
+def answers_of(
+    model: bytes, texts: Sequence[TokenSequence], *, shared: Mapping[str, np.ndarray] = MappingProxyType({})
+) -> list[Outputs]:
     """Each text's outputs without padding, in the order given."""
-    session = Session(model, threads=1)
+    session = Session(model, threads=1, shared=shared)
     found: dict[int, Outputs] = {}
     for batch in plan_batches([len(text) for text in texts], max_tokens=512):
         outputs = session.run(**padded([texts[index] for index in batch]))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 WEIGHT_LIMIT = 127
+REDUCED_LIMIT = 63
 ACTIVATION_STEPS = 255
 
 
@@ -35,6 +36,11 @@ class Reading:
 
     range: Range
     divisor: np.ndarray | None = None
+
+
+def weight_limit(*, reduce_range: bool) -> int:
+    """The largest integer that a weight becomes, with 8 bits or with 7."""
+    return REDUCED_LIMIT if reduce_range else WEIGHT_LIMIT
 
 
 def quantise_rows(matrix: np.ndarray, *, limit: int = WEIGHT_LIMIT) -> tuple[np.ndarray, np.ndarray]:

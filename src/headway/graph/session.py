@@ -7,6 +7,7 @@ thread for each call, is the fastest way; for a lone batch a session with severa
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,17 @@ FATAL = 4
 
 
 class Session:
-    """One model, loaded. ``model`` is an ONNX file or its bytes; ``threads`` work together on each call."""
+    """One model, loaded. ``model`` is an ONNX file or its bytes; ``threads`` work together on each call.
 
-    def __init__(self, model: str | Path | bytes, *, threads: int) -> None:
+    ``shared`` are the constants that the file leaves to others (``shared_tensors``); the session reads them where they are.
+    """
+
+    def __init__(
+        self, model: str | Path | bytes, *, threads: int, shared: Mapping[str, np.ndarray] = MappingProxyType({})
+    ) -> None:
         source = model if isinstance(model, bytes) else str(model)
         options = _options(threads, fuse=UNFUSED.encode() in _start(model))
+        self._shared = _share(options, shared)
         with _explained("a model in memory" if isinstance(model, bytes) else str(model)):
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         inputs = self._session.get_inputs()
@@ -92,6 +99,20 @@ def _options(threads: int, *, fuse: bool) -> Any:
     options.log_severity_level = FATAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
+
+
+def _share(options: Any, shared: Mapping[str, np.ndarray]) -> list[Any]:
+    """Have a session read these constants in place; what is returned has to live as long as it does.
+
+    ONNX Runtime makes a copy of what it is given as an external constant, and looks for the file of an external one that it is
+    only given to share. Given both ways it does neither.
+    """
+    values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in shared.items()}
+    if values:
+        options.add_external_initializers(list(values), list(values.values()))
+    for name, value in values.items():
+        options.add_initializer(name, value)
+    return list(values.values())
 
 
 @contextmanager

@@ -4,11 +4,20 @@ import logging
 from dataclasses import dataclass
 from functools import cache
 
+from headway.checkpoints import shipped_models
 from headway.errors import TaskError
 from headway.tasks import task_names
 
-SHIPPED = {"text-classification": "sentiment"}
-"""Models inside the package, by task."""
+SHIPPED = {
+    "feature-extraction": "embeddings",
+    "fill-mask": "fill-mask",
+    "question-answering": "questions",
+    "sentence-embeddings": "embeddings",
+    "sentence-similarity": "embeddings",
+    "text-classification": "sentiment",
+    "token-classification": "ner",
+}
+"""Models inside the package, by task; one that an installation goes without is passed over."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +44,20 @@ other one, facebook/bart-large-mnli, is no encoder."""
 
 def default_model(task: str) -> str | HubModel:
     """The shipped model's name, or the Hub's model; a task without either is a ``TaskError``."""
-    found = SHIPPED.get(task) or HUB_MODELS.get(task)
+    shipped = shipped_defaults()
+    found = shipped.get(task) or HUB_MODELS.get(task)
     if found is None:
         raise TaskError(
             f"There is no usual model for {task}, so one has to be named: pipeline({task!r}, model='folder or Hub repository'). "
-            f"Tasks that need none: {', '.join(name for name in task_names() if name in {**SHIPPED, **HUB_MODELS})}."
+            f"Tasks that need none: {', '.join(name for name in task_names() if name in {**shipped, **HUB_MODELS})}."
         )
     return found
+
+
+def shipped_defaults() -> dict[str, str]:
+    """The shipped model of each task that has one here."""
+    here = shipped_models()
+    return {task: name for task, name in SHIPPED.items() if name in here}
 
 
 @cache

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -63,7 +64,8 @@ class OnnxEngine:
     """ONNX Runtime on the CPU.
 
     Many batches go fastest as one thread for each, a lone one with all threads on it. The two ways need two sessions, each made
-    when it is first used. A file that was replaced meanwhile is a ``CheckpointError``: it may hold another model.
+    when it is first used. A file that was replaced meanwhile is a ``CheckpointError``: it may hold another model. ``shared`` are
+    the constants that the model has in common with others, and not in its file.
     """
 
     def __init__(
@@ -75,8 +77,10 @@ class OnnxEngine:
         threads: int | None = None,
         token_budget: int | None = None,
         only_token: int | None = None,
+        shared: Mapping[str, np.ndarray] = MappingProxyType({}),
     ) -> None:
         self.model = model
+        self.shared = shared
         self.only_token = only_token
         self._version = None if isinstance(model, bytes) else _version(model)
         self.config = config
@@ -109,7 +113,7 @@ class OnnxEngine:
         with self._lock:
             if threads not in self._sessions:
                 self._check_file()
-                made = Session(self.model, threads=threads)
+                made = Session(self.model, threads=threads, shared=self.shared)
                 self._check_file()  # it may have been replaced while it was read
                 self._sessions[threads] = made
             return self._sessions[threads]

@@ -41,6 +41,8 @@ def load_engine(
     weights are a ``WeightError``, never made up. With ``only_token`` a masked LM scores the vocabulary for tokens with this id
     alone, from the same numbers.
     """
+    from headway.graph.shared import shared_tensors
+
     folder = locate(name_or_path, **place)
     with undisturbed(folder):  # its configuration, its weights and its graphs are those of one save
         config = load_config(folder)
@@ -48,12 +50,12 @@ def load_engine(
         choice = choose(engine=engine, precision=precision, device=device, has_int8="int8" in ready)
         if choice.engine == "torch":
             return _torch_engine(folder, head, choice, only_token), folder
-        model: Path | bytes
-        if (found := ready.get(choice.precision)) is not None:
-            model = found if only_token is None else narrowed(found, only_token)
-        else:
-            model = build_cached(folder, config, head=head, precision=choice.precision, only_token=only_token)
-        return OnnxEngine(model, config, precision=choice.precision, threads=threads, only_token=only_token), folder
+        how: dict[str, Any] = {"precision": choice.precision, "threads": threads, "only_token": only_token}
+        if (found := ready.get(choice.precision)) is None:
+            built = build_cached(folder, config, head=head, precision=choice.precision, only_token=only_token)
+            return OnnxEngine(built, config, **how), folder
+        model = found if only_token is None else narrowed(found, only_token)
+        return OnnxEngine(model, config, shared=shared_tensors(found), **how), folder
 
 
 def ready_files(folder: Path) -> dict[str, Path]:

@@ -35,6 +35,13 @@ class ExportSettings(Config):
     """For other runtimes (optimum, OpenVINO, transformers.js): the standard's operators alone, as onnx/model.onnx or, in INT8,
     onnx/model_quantized.onnx. Otherwise it is model.onnx or model_int8.onnx."""
 
+    share: str | None = None
+    """A folder beside the output, made with --shared-part: what it holds (the token table, the tokenizer) stays there and out of
+    this model's folder, so that models from one encoder are small together. It has to be the model's own, bit for bit."""
+
+    shared_part: bool = False
+    """Write no model but what models have in common that were trained from this encoder with --freeze embeddings, for --share."""
+
     head: HeadName | None = None
     """What the model puts out; by default what it was saved with."""
 

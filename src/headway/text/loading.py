@@ -53,6 +53,8 @@ class _Sources:
     """What a folder and the caller say of a tokenizer, beside its pieces."""
 
     folder: Path
+    pieces: Path | None
+    """The ``tokenizer.json``, the folder's or one that it shares with others; None where there is only a vocabulary."""
     file: Mapping[str, Any]
     changes: Mapping[str, Any]
     added: Mapping[str, Any]
@@ -68,11 +70,14 @@ class _Sources:
 
 def load(folder: Path, changes: Mapping[str, Any]) -> tuple[Backend, Traits]:
     """The tokenizer in a folder, from ``tokenizer.json`` or else from its vocabulary; ``changes`` win over its settings."""
+    from headway.checkpoints.siblings import tokenizer_json
+
     model, file = _read_object(folder / "config.json"), _read_settings(folder)
     check_kinds({**file, **changes})
     known, class_name = _family(model), model.get("tokenizer_class")
     sources = _Sources(
         folder=folder,
+        pieces=tokenizer_json(folder, model),
         file=file,
         changes=changes,
         added=_read_object(folder / "added_tokens.json"),
@@ -80,7 +85,7 @@ def load(folder: Path, changes: Mapping[str, Any]) -> tuple[Backend, Traits]:
         own=None if known is None else known.tokenizer,
         max_positions=_max_positions(known, model),
     )
-    return _from_json(sources) if (folder / "tokenizer.json").is_file() else _from_vocabulary(sources)
+    return _from_vocabulary(sources) if sources.pieces is None else _from_json(sources, sources.pieces)
 
 
 def without_padding_or_truncation(backend: Backend) -> Backend:
@@ -107,8 +112,7 @@ def saved_settings(backend: Backend, traits: Traits) -> dict[str, Any]:
     return values
 
 
-def _from_json(sources: _Sources) -> tuple[Backend, Traits]:
-    path = sources.folder / "tokenizer.json"
+def _from_json(sources: _Sources, path: Path) -> tuple[Backend, Traits]:
     backend = _read_backend(path)
     _warn_of_contradiction(backend, sources)
     backend = changed(backend, sources.changes)

@@ -6,10 +6,13 @@ import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headway.cli.command import Command
 from headway.settings.inspection import InfoSettings
+
+if TYPE_CHECKING:
+    from headway.architecture import ModelConfig
 
 PACKAGES = ("numpy", "onnxruntime", "onnx", "tokenizers", "safetensors", "huggingface_hub", "torch")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")  # what decides how fast products are
@@ -27,7 +30,7 @@ def installation() -> dict[str, Any]:
     from huggingface_hub import constants
 
     from headway import __version__
-    from headway.checkpoints import shipped_models
+    from headway.checkpoints import shipped_models, shipped_parts
 
     return {
         "headway": __version__,
@@ -38,6 +41,7 @@ def installation() -> dict[str, Any]:
         **{name: _version(name) for name in PACKAGES},
         "hub cache": constants.HF_HUB_CACHE + (" (offline)" if constants.HF_HUB_OFFLINE else ""),
         "shipped models": {name: _summary(folder) for name, folder in shipped_models().items()} or "none",
+        **({"shared by them": shared} if (shared := {name: _size(folder) for name, folder in shipped_parts().items()}) else {}),
     }
 
 
@@ -64,7 +68,8 @@ def model(name: str, *, revision: str | None = None) -> dict[str, Any]:
         "vocabulary": encoder.embeddings.vocab_size,
         "parameters": sum(math.prod(shape) for shape in weight_shapes(architecture).values()),
         "weights": _weights(folder),
-        "tokenizer": _tokenizer(folder),
+        "tokenizer": _tokenizer(folder, config),
+        **({"shared": shared} if (shared := _shared(folder, config)) else {}),
         "files": {path.relative_to(folder).as_posix(): path.stat().st_size for path in _files(folder)},
     }
 
@@ -96,17 +101,34 @@ def _weights(folder: Path) -> str:
     return f"{', '.join(names)}; {describe_new_weights(load_checkpoint(folder)) or 'all there'}"
 
 
-def _tokenizer(folder: Path) -> str:
-    from headway.errors import TokenizerError
+def _tokenizer(folder: Path, config: "ModelConfig") -> str:
+    from headway.checkpoints.siblings import NOTE
+    from headway.errors import CheckpointError, TokenizerError
     from headway.text import Tokenizer
 
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
+    if NOTE not in config and not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
         return "none here"
     try:
         tokenizer = Tokenizer.from_pretrained(folder)
-    except TokenizerError as error:
+    except (CheckpointError, TokenizerError) as error:
         return f"cannot be loaded: {error}"
     return f"{len(tokenizer):,} pieces, fingerprint {tokenizer.fingerprint}"
+
+
+def _shared(folder: Path, config: "ModelConfig") -> dict[str, int | str]:
+    """The files beside the folder that the model reads, with their sizes; of one that is not there, or not the right one, why."""
+    from headway.checkpoints.siblings import from_sibling
+    from headway.errors import CheckpointError
+    from headway.graph.shared import siblings_of
+
+    found: dict[str, int | str] = {}
+    for sibling in siblings_of(folder, config):
+        name = f"../{sibling.folder}/{sibling.file}"
+        try:
+            found[name] = from_sibling(folder, sibling, read=lambda path: path.stat().st_size)
+        except CheckpointError as error:
+            found[name] = str(error)
+    return found
 
 
 def _summary(folder: Path) -> str:
@@ -114,7 +136,11 @@ def _summary(folder: Path) -> str:
 
     config = load_config(folder)
     kinds = ", ".join(config.get("architectures") or ()) or config.model_type
-    return f"{kinds}, {_bytes(sum(path.stat().st_size for path in _files(folder)))}"
+    return f"{kinds}, {_bytes(_size(folder))}"
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in _files(folder))
 
 
 def _files(folder: Path) -> list[Path]:
