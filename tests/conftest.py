@@ -44,6 +44,7 @@ TINY = {
 NEED_TORCH = {
     "torch", "optuna", "peft", "transformers", "sentence_transformers", "scipy", "seqeval", "sklearn", "headway.neural",
     "headway.training", "headway.compress", "headway.diagnosis", "reference.family_cases", "openai", "schemathesis",
+    "opentelemetry", "trustme",
 }  # fmt: skip
 TORCH_FIXTURES = {"transformers_folder", "minilm_folder"}  # the package with MiniLM wants torch too
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -85,7 +85,7 @@ def talk(url, *parts):
         return found
 
 
-def until(condition, seconds=10):
+def until(condition, seconds=60):
     """Wait until something holds, and say whether it came to that."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:

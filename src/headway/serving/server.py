@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import uvicorn
 
@@ -18,8 +18,10 @@ from headway.serving.counters import Counters
 from headway.serving.keys import Keys, read_keys
 from headway.serving.loaded import Loaded
 from headway.serving.logs import Log
+from headway.serving.open_files import possible_connections
 from headway.serving.room import Room
 from headway.serving.routing import router
+from headway.serving.tls import check_certificate, load_certificate
 from headway.settings.serving import ServeSettings
 
 BACKLOG = 2048
@@ -61,10 +63,13 @@ def serve(
     counters = Counters(board, own=member.place if member else 0)
     others = Others(member.end) if member else None
     room = Room(models, limits=settings, threads=threads, counters=counters, others=others)
-    app = App(room, router(), keys=keys, log=Log(settings.log), origins=settings.cors_origin)
+    log, most = Log(settings.log), possible_connections(settings.max_connections)
+    if most < settings.max_connections:
+        log.say(f"headway: the system allows {most} connections, so there are no more (ulimit -n, or --max-connections).")
+    app = App(room, router(), keys=keys, log=log, origins=settings.cors_origin)
     config = uvicorn.Config(
         app,
-        http=connections(patience=settings.keep_alive, most=settings.max_connections),  # type: ignore[arg-type]
+        http=connections(patience=settings.keep_alive, most=most),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         log_config=None,
@@ -80,19 +85,24 @@ def serve(
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: None)  # uvicorn, once it has ended, sends itself the signal again
     try:
-        _run(config, room, listener, member=member)
+        _run(config, room, listener, settings=settings, member=member)
     finally:
         room.close()
+        log.close()
 
 
-def _run(config: uvicorn.Config, room: Room, listener: socket.socket, *, member: Member | None) -> None:
+def _run(config: uvicorn.Config, room: Room, listener: socket.socket, *, settings: ServeSettings, member: Member | None) -> None:
+    async def refresh() -> None:
+        renew_certificate(config, settings)
+        await reload(room)
+
     async def main() -> None:
         loop = asyncio.get_running_loop()
         tasks = set[asyncio.Task[None]]()
         if member is not None:
-            await join(room, member)
+            await join(room, member, refresh=refresh)
         elif hasattr(signal, "SIGHUP"):  # Windows has none
-            loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(loop.create_task(reload(room))))
+            loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(loop.create_task(refresh())))
         await uvicorn.Server(config).serve(sockets=[listener])
 
     runner = asyncio.Runner(loop_factory=config.get_loop_factory())
@@ -100,7 +110,7 @@ def _run(config: uvicorn.Config, room: Room, listener: socket.socket, *, member:
         runner.run(main())
 
 
-async def join(room: Room, member: Member) -> None:
+async def join(room: Room, member: Member, *, refresh: Callable[[], Awaitable[None]]) -> None:
     """Be like the other processes: with their models, and from now on doing what they are told."""
     if member.has_changed:
         await reload(room)
@@ -108,10 +118,22 @@ async def join(room: Room, member: Member) -> None:
         room.drop(name)
 
     async def do(command: Command, model: str) -> None:
-        await (reload(room) if command == "reload" else room.do(command, model))
+        await (refresh() if command == "reload" else room.do(command, model))
 
     if room.others is not None:
         room.others.listen(do)
+
+
+def renew_certificate(config: uvicorn.Config, settings: ServeSettings) -> None:
+    """Show new clients the certificate that stands in the files now; where it cannot be used the old one goes on."""
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if certificate is None or key is None or not config.loaded or config.ssl is None:
+        return
+    try:
+        check_certificate(certificate, key)
+        load_certificate(config.ssl, certificate, key)
+    except ConfigError as error:
+        Log("text").say(f"headway: the certificate was not renewed, and the old one goes on: {error}")
 
 
 async def reload(room: Room, *, say: Callable[[str], None] = lambda words: Log("text").say(words)) -> None:

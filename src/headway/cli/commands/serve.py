@@ -88,12 +88,13 @@ def _read(variable: str, said: str, name: str) -> Any:
 
 
 def _check(settings: ServeSettings) -> None:
+    from headway.serving.tls import check_certificate
+
     if settings.workers < 1:
         raise ConfigError(f"--workers is {settings.workers}, but somebody has to serve. Use a whole number from 1 on.")
     if settings.workers > 1 and not hasattr(os, "fork"):
         raise ConfigError("--workers needs a system that can fork processes, which this one cannot. Leave it out.")
-    if (settings.tls_certificate is None) != (settings.tls_key is None):
-        raise ConfigError("HTTPS needs both --tls-certificate and --tls-key. Give both, or neither.")
+    check_certificate(settings.tls_certificate, settings.tls_key)
 
 
 def _check_installed() -> None:
