@@ -24,12 +24,12 @@ def make_model(folder: Path) -> None:
     """A classifier of the shipped model's shape, as transformers saves it, with the shipped tokenizer."""
     import transformers
 
-    from headway.checkpoints import load_config, locate
+    from headway.checkpoints import load_config
+    from headway.text import Tokenizer
 
     settings = {name: value for name, value in load_config("sentiment").to_dict().items() if name != "model_type"}
     transformers.BertForSequenceClassification(transformers.BertConfig(**settings)).save_pretrained(folder)
-    for file in locate("sentiment").glob("tokenizer*.json"):
-        (folder / file.name).write_bytes(file.read_bytes())
+    Tokenizer.from_pretrained("sentiment").save_pretrained(folder)
 
 
 def main() -> None:

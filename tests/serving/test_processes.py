@@ -1,7 +1,6 @@
 """Several processes on one port: one set of numbers, one set of models, and what becomes of them when one is killed."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from headway.checkpoints import locate
+from headway.graph import export_model
 from serving.over_http import address, ask, classify, metrics, serving, until
 
 ANSWERED = 'headway_requests_total{model="mood",task="text-classification",outcome="answered"}'
@@ -21,7 +20,7 @@ ANSWERED = 'headway_requests_total{model="mood",task="text-classification",outco
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return shutil.copytree(locate("sentiment"), tmp_path_factory.mktemp("models") / "mood")
+    return export_model("sentiment", tmp_path_factory.mktemp("models") / "mood").path.parent
 
 
 @pytest.fixture(scope="module")
