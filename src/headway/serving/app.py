@@ -4,6 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from headway.serving.http import HttpRequest, HttpResponse
@@ -41,7 +42,15 @@ class App:
             id=request_id(headers),
             arrived=arrived,
         )
-        response = await self._respond(request, receive, client=(scope.get("client") or ("",))[0])
+        client = (scope.get("client") or ("",))[0]
+        if self.room.traces is None:
+            response = await self._respond(request, receive, client=client)
+        else:
+            found = self.routes.first(request.method, request.path)
+            with self.room.traces.request(request, route=found[0].path if found else None) as span:
+                response = await self._respond(request, receive, client=client)
+                span.answered(response)
+            request = replace(request, trace=span.trace_id)
         await _send(response, send, {"x-request-id": request.id, **self._cors(headers)})
         self.room.counters.count_response(response.status)
         self.log.request(request, response, seconds=time.monotonic() - arrived)

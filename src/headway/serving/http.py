@@ -27,6 +27,8 @@ class HttpRequest:
     parameters: Mapping[str, str] = field(default_factory=dict)
     id: str = ""
     arrived: float = field(default_factory=time.monotonic)
+    trace: str | None = None
+    """The id of the trace that it is part of, where there are traces."""
 
     def json(self) -> Any:
         """The body's JSON value; anything else is refused as unreadable."""

@@ -34,9 +34,14 @@ class Job:
     parts: list[list[Any]] = field(default_factory=list)
     left: int = 0
     places: list[Place] = field(default_factory=list)
+    submitted: float = field(default_factory=time.monotonic)
+    encode_began: float = 0.0
     encoded_in: float = 0.0
     began: float = 0.0
     ran_in: float = 0.0
+    ended: float = 0.0
+    decode_began: float = 0.0
+    decoded_in: float = 0.0
 
     def encode(self) -> "list[Piece]":
         """The sequences of all inputs, those that cannot be read kept as errors."""
@@ -50,7 +55,7 @@ class Job:
             for part, tokens in enumerate(found.sequences)
         ]
         self.left = len(pieces)
-        self.encoded_in = time.monotonic() - began
+        self.encode_began, self.encoded_in = began, time.monotonic() - began
         return pieces
 
     def answers(self) -> Answers:
@@ -68,7 +73,9 @@ class Job:
 
     def answer(self) -> None:
         """Make the answers from what came of the sequences."""
+        self.decode_began = time.monotonic()
         self.places = [self.place(index) for index in range(len(self.encoded))]
+        self.decoded_in = time.monotonic() - self.decode_began
 
     def place(self, index: int) -> Place:
         """The answer to one input, or the error that it met."""
@@ -116,6 +123,7 @@ def run_pieces(pieces: Sequence[Piece], *, alone: bool) -> HeadwayError | None:
         assert isinstance(encoded, Encoded)
         job.began = job.began or began
         job.ran_in = max(job.ran_in, took)
+        job.ended = began + took
         try:
             job.parts[piece.index][piece.part] = job.prepared.reduce(found, encoded, part=piece.part)
         except HeadwayError as error:

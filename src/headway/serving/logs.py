@@ -32,7 +32,7 @@ class Log:
         self._has_lines, self._is_ending = threading.Event(), threading.Event()
         self._writer: threading.Thread | None = None
 
-    def request(self, request: HttpRequest, response: HttpResponse, *, seconds: float, trace: str | None = None) -> None:
+    def request(self, request: HttpRequest, response: HttpResponse, *, seconds: float) -> None:
         """One request that was answered, or refused."""
         if self.form == "none":
             return
@@ -40,7 +40,7 @@ class Log:
             self._lost += 1
             return
         if self.form == "json":
-            self._lines.append(orjson.dumps(_entry(request, response, seconds, trace)).decode() + "\n")
+            self._lines.append(orjson.dumps(_entry(request, response, seconds)).decode() + "\n")
         else:
             path = request.path.encode("unicode_escape").decode()
             self._lines.append(f"{request.method} {path} {response.status} {1000 * seconds:.1f} ms {request.id}\n")
@@ -91,7 +91,7 @@ class Log:
         return True
 
 
-def _entry(request: HttpRequest, response: HttpResponse, seconds: float, trace: str | None) -> dict[str, object]:
+def _entry(request: HttpRequest, response: HttpResponse, seconds: float) -> dict[str, object]:
     entry: dict[str, object] = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "id": request.id,
@@ -101,4 +101,4 @@ def _entry(request: HttpRequest, response: HttpResponse, seconds: float, trace: 
         "ms": round(1000 * seconds, 2),
         "bytes_out": len(response.body),
     }
-    return entry if trace is None else {**entry, "trace_id": trace}
+    return entry if request.trace is None else {**entry, "trace_id": request.trace}

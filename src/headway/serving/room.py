@@ -18,6 +18,7 @@ from headway.serving.exchange import Answers, Ask, Served
 from headway.serving.jobs import Job, expired
 from headway.serving.loaded import Loaded, Source, current_version, load
 from headway.serving.refusals import RefusedError, refusal
+from headway.serving.telemetry import Traces
 from headway.serving.workers import Workers
 from headway.settings.serving import Limits
 from headway.tasks import task as find_task
@@ -38,11 +39,12 @@ class Room:
         threads: int | None = None,
         counters: Counters | None = None,
         others: Others | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.limits = limits
         self.counters = counters or Counters()
         self.is_stopping = False
-        self.others = others
+        self.others, self.traces = others, traces
         self.threads = threads or usable_cores()
         self._models = {model.source: model for model in models}
         self._sources = [model.source for model in models]
@@ -226,6 +228,8 @@ class Room:
         return float(max(1, math.ceil(self._workers.waiting_tokens / max(1.0, speed * self.threads))))
 
     def _finished(self, job: Job) -> Answers:
+        if self.traces is not None:
+            self.traces.job(job)
         if job.failure is not None:
             self._count(job, refusal(job.failure).reason)
             raise job.failure

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import uvicorn
 
 from headway.errors import ConfigError, HeadwayError
+from headway.serving import telemetry
 from headway.serving.app import App
 from headway.serving.board import Board
 from headway.serving.connection import connections
@@ -62,7 +63,8 @@ def serve(
     """
     counters = Counters(board, own=member.place if member else 0)
     others = Others(member.end) if member else None
-    room = Room(models, limits=settings, threads=threads, counters=counters, others=others)
+    traces = telemetry.start(os.environ)
+    room = Room(models, limits=settings, threads=threads, counters=counters, others=others, traces=traces)
     log, most = Log(settings.log), possible_connections(settings.max_connections)
     if most < settings.max_connections:
         log.say(f"headway: the system allows {most} connections, so there are no more (ulimit -n, or --max-connections).")
@@ -89,6 +91,8 @@ def serve(
     finally:
         room.close()
         log.close()
+        if traces is not None:
+            traces.stop()
 
 
 def _run(config: uvicorn.Config, room: Room, listener: socket.socket, *, settings: ServeSettings, member: Member | None) -> None:

@@ -70,5 +70,8 @@ class ServeSettings(Limits):
     """How long requests under way may take to end after SIGTERM."""
     keep_alive: float = 75.0
     """Seconds after which a connection that is idle, or whose request does not come to its end, is closed."""
+    otlp_endpoint: str | None = None
+    """Where traces of requests are sent by OpenTelemetry (OTLP over HTTP), such as http://localhost:4318; or set the standard
+    variables, such as OTEL_EXPORTER_OTLP_ENDPOINT."""
     log: Literal["text", "json", "none"] = "text"
     """A line for each request, for people or for programs; never with what was asked."""

@@ -38,8 +38,10 @@ def run(settings: ServeSettings) -> None:
     from headway.serving.loaded import load, sources
     from headway.serving.processes import run_processes
     from headway.serving.server import listen, read_all_keys, serve
+    from headway.serving.telemetry import ask_for
 
     _check(settings)
+    ask_for(settings.otlp_endpoint, os.environ)
     threads = checked_threads(settings.threads or max(1, usable_cores() // settings.workers))
     keys, named = read_all_keys(settings), sources(settings.models, revision=settings.revision, precision=settings.precision)
     models = [load(source, threads=threads) for source in named]
