@@ -1,19 +1,21 @@
 """The engine room: answers of many requests at once equal pipeline()'s; limits, deadlines, clients that leave, new versions."""
 
 import asyncio
-import shutil
 
 import pytest
 
 from headway import pipeline
-from headway.checkpoints import locate
 from headway.core.batching import TokenSequence
 from headway.errors import CheckpointError, EngineError, InputError, TaskError
+from headway.graph import export_model
 from headway.serving.exchange import Ask
+from headway.serving.jobs import Job, companies, encode
 from headway.serving.loaded import Source, load, sources
 from headway.serving.refusals import RefusedError
 from headway.serving.room import Room
 from headway.settings.serving import Limits
+from headway.tasks import task as find_task
+from serving.over_http import until
 
 TEXTS = [f"{'very ' * (number % 13)}good, number {number}" for number in range(53)]
 
@@ -62,13 +64,13 @@ def test_token_ids_are_read_as_the_text_they_are_of(room, model):
 def test_too_many_inputs_and_options_that_do_not_exist_are_refused(room):
     many, odd, unknown, other = run(
         room,
-        Ask(items=["a"] * 33),
+        Ask(items=["a"] * 2049),
         Ask(items=["a"], options={"topk": 1}),
         Ask(items=["a"], model="x"),
         Ask(items=["a"], task="ner"),
     )
     assert (many.reason, unknown.reason, other.reason) == ("too_many_inputs", "unknown_model", "wrong_task")
-    assert "33 inputs, but one may have 32" in str(many)
+    assert "2049 inputs, but one may have 2048" in str(many)
     assert isinstance(odd, TaskError)
 
 
@@ -116,11 +118,57 @@ def test_a_mistake_of_ours_fails_its_request_and_the_server_goes_on(room, monkey
     assert isinstance(found, EngineError)
     assert "its log says more" in str(found)
     assert run(room, Ask(items=["good"]))[0].plain()
-    assert seen == [Broken]
+    assert until(lambda: seen == [Broken])
+
+
+def test_a_mistake_in_encoding_fails_the_request_that_it_is_about_and_no_other(room, monkeypatch):
+    class Broken(Exception):
+        pass
+
+    def breaks(items, prepared):
+        if "bad" in items:
+            raise Broken
+        return encode(items, prepared)
+
+    monkeypatch.setattr("threading.excepthook", lambda about: None)
+    monkeypatch.setattr("headway.serving.jobs.encode", breaks)
+    found = run(room, *(Ask(items=[text]) for text in ["good", "bad", *TEXTS[:20], "bad", "fine"]))
+    assert [isinstance(one, EngineError) for one in found] == [False, True, *[False] * 20, True, False]
+
+
+def test_requests_that_come_together_are_encoded_together_unless_they_are_long(model):
+    prepared, other = (model.prepare(find_task("text-classification"), {"top_k": count}) for count in (1, 2))
+    items = [["a"], ["b" * 2000], ["c" * 2001], ["d"], [{"text": "e", "text_pair": "f" * 2000}], ["g", "h"]]
+    jobs = [
+        Job(ask=Ask(items=texts), task="", model=model, prepared=other if place == 3 else prepared, due=0.0)
+        for place, texts in enumerate(items)
+    ]
+    assert [[jobs.index(job) for job in company] for company in companies(jobs)] == [[0, 1, 5], [2], [3], [4]]
+    jobs[0].is_apart = True
+    assert [[jobs.index(job) for job in company] for company in companies(jobs)][:2] == [[0], [1, 5]]
+
+
+def test_a_request_with_many_texts_lets_a_later_one_pass(model, monkeypatch):
+    monkeypatch.setattr("headway.serving.batching.AT_ONCE", 300)
+    room, ended = Room([model], limits=Limits(), threads=1), []
+
+    async def ask(items, name):
+        await room.answer(Ask(items=items))
+        ended.append(name)
+
+    async def both():
+        many = asyncio.create_task(ask(TEXTS * 12, "many"))
+        while not room.counters.sum("headway_batch_tokens_total"):
+            await asyncio.sleep(0.001)
+        await asyncio.gather(many, ask(["good"], "one"))
+
+    asyncio.run(both())
+    room.close()
+    assert ended == ["one", "many"]
 
 
 def test_a_damaged_new_version_is_refused_and_the_old_one_goes_on(tmp_path):
-    folder = shutil.copytree(locate("sentiment"), tmp_path / "mood")
+    folder = export_model("sentiment", tmp_path / "mood").path.parent
     source = Source(name="mood", model=str(folder))
     room = Room([load(source, threads=1)], limits=Limits(), threads=1)
     before = room.find().version

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from headway import pipeline
-from serving.over_http import TEXT, ask, serving, talk
+from serving.over_http import TEXT, ask, metrics, serving, talk, until
 
 
 @pytest.fixture(scope="module")
@@ -133,10 +133,10 @@ def test_a_process_that_is_killed_is_replaced_and_the_others_answer_meanwhile():
 def test_requests_under_way_are_answered_before_the_end():
     with serving() as (process, url):
         found = []
-        body = {"inputs": [TEXT * 100] * 32}
+        body = {"inputs": [TEXT * 100] * 16}
         thread = threading.Thread(target=lambda: found.append(ask(f"{url}/tasks/text-classification", body)[0]))
         thread.start()
-        time.sleep(0.3)
+        assert until(lambda: metrics(url)["headway_queue_requests"] == 1)
         process.terminate()
         thread.join()
         assert found == [200]

@@ -1,93 +1,175 @@
-"""One client's connection: uvicorn's protocol, with limits against clients that are slow, and an end to work for those that left.
+"""One client's connection: its requests are answered one after the other, with limits against clients that are slow.
 
-Unusual: uvicorn itself waits for ever for the first request of a connection, and for one whose headers do not end.
+Unusual: there is no ASGI in between, whose messages, events and timers would cost more than all else that a request needs here.
+uvicorn listens, and ends the connections when the server ends.
 """
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
-from headway.serving.app import Receive, Scope, Send
+from headway.errors import EngineError, InputError
+from headway.serving.app import App
+from headway.serving.http import HttpRequest, HttpResponse, json_response
+from headway.serving.reading import Reader
+from headway.serving.refusals import RefusedError
 
-LARGEST_HEADERS = 65536
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+UNREADABLE = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+MISTAKE = json_response({"error": "The server made a mistake, of which its log says more. Tell the operator."}, status=500)
+ENDED = json_response({"error": "The server has ended before the answer was there. Ask again."}, status=503)
 
 
-class Makes(Protocol):
-    """What uvicorn calls for each connection."""
-
-    def __call__(self, **arguments: Any) -> asyncio.Protocol: ...
-
-
-def connections(*, patience: float, most: int) -> Makes:
-    """What makes connections: idle ones, and those whose request does not begin within ``patience`` seconds, are closed."""
-    return lambda **arguments: Connection(HttpToolsProtocol(**arguments), patience=patience, most=most)
+def connections(app: App, *, patience: float, most: int) -> Callable[..., asyncio.Protocol]:
+    """What uvicorn calls for each connection; one that is idle, or whose request does not begin, lives ``patience`` seconds."""
+    return lambda *, server_state, **_: Connection(app, server_state, patience=patience, most=most)
 
 
 class Connection(asyncio.Protocol):
-    """A connection. What it receives goes to uvicorn's protocol."""
+    """A connection."""
 
-    def __init__(self, inner: HttpToolsProtocol, *, patience: float, most: int) -> None:
-        self.inner, self.patience, self.most = inner, patience, most
-        self._app: Callable[..., Any] = inner.app
-        inner.app = self._serve
-        self._task: asyncio.Task[Any] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._unbegun = 0
-        self._requests = self._seen = 0
-        self._is_lost = False
+    def __init__(self, app: App, state: ServerState, *, patience: float, most: int) -> None:
+        self.app, self.state, self.patience, self.most = app, state, patience, most
+        self.transport: asyncio.Transport
+        self.client = ""
+        self._loop = asyncio.get_running_loop()
+        self._reader = Reader(self)
+        self._waiting = deque[tuple[HttpRequest, RefusedError | None, bool]]()
+        """Requests that were read, perhaps why they are refused, and whether the connection goes on after them."""
+        self._task: asyncio.Task[None] | None = None
+        self._is_full = self._is_paused = self._is_ending = self._is_lost = False
+        self._active = time.monotonic()
+        self._timers = dict[str, asyncio.TimerHandle]()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.inner.connection_made(cast(asyncio.Transport, transport))  # uvloop's is none by class
-        if len(self.inner.connections) > self.most:
-            self.inner.transport.abort()
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
+        self.client = (transport.get_extra_info("peername") or ("",))[0]
+        self.state.connections.add(cast(Any, self))
+        if len(self.state.connections) > self.most:
+            self.transport.abort()
         else:
-            self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        begun = self._requests
-        self.inner.data_received(data)
-        is_between = self.inner.cycle is None or self.inner.cycle.response_complete
-        self._unbegun = self._unbegun + len(data) if is_between and begun == self._requests else 0
-        if self._unbegun > LARGEST_HEADERS and not self.inner.transport.is_closing():
-            self.inner.transport.abort()
-
-    def eof_received(self) -> None:
-        self.inner.eof_received()
+            self._timers["idle"] = self._loop.call_later(self.patience, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = True
-        self.inner.connection_lost(exc)
-        if self._timer is not None:
-            self._timer.cancel()
+        self.state.connections.discard(cast(Any, self))
+        self._waiting.clear()
+        for timer in self._timers.values():
+            timer.cancel()
         if self._task is not None:
             self._task.cancel()
 
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._reader.feed(data)
+        except InputError:
+            self._end_unread()
+        if self._reader.request is not None and "body" not in self._timers:
+            self._timers["body"] = self._loop.call_later(self.app.room.limits.body_timeout, self._refuse_late)
+
     def pause_writing(self) -> None:
-        self.inner.pause_writing()
+        self._is_full = True
 
     def resume_writing(self) -> None:
-        self.inner.resume_writing()
+        self._is_full, self._active = False, time.monotonic()
+        self._go_on()
 
-    def _watch(self) -> None:
-        """Look again after a while; a connection that was asked nothing meanwhile, and owes nothing, is closed."""
-        self._seen = self._requests
-        self._timer = self.inner.loop.call_later(self.patience, self._look)
+    def shutdown(self) -> None:
+        """End once what has come is answered; uvicorn calls it when the server ends."""
+        self._is_ending = True
+        if not self._is_busy():
+            self.transport.close()
+
+    def check(self, request: HttpRequest) -> None:
+        self._active = request.arrived
+        self.app.check(request, client=self.client)
+
+    def check_size(self, size: int) -> None:
+        self.app.check_size(size)
+
+    def wants_body(self) -> None:
+        if self._task is None and not self._waiting:
+            self.transport.write(CONTINUE)
+
+    def take(self, request: HttpRequest, refusal: RefusedError | None, *, goes_on: bool) -> None:
+        if "body" in self._timers:
+            self._timers.pop("body").cancel()
+        self._waiting.append((request, refusal, goes_on))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Begin with the next request if nothing is in its way, and read no further while another one waits."""
+        while self._waiting and self._task is None and not self._is_full and not self.transport.is_closing():
+            request, refusal, goes_on = self._waiting.popleft()
+            if refusal is not None:
+                self._respond(request, self.app.refuse(request, refusal), goes_on=goes_on)
+            else:
+                self._task = self._loop.create_task(self._answer(request, goes_on=goes_on))
+                self.state.tasks.add(self._task)
+        if self._is_paused != bool(self._waiting) and not self.transport.is_closing():
+            self._is_paused = not self._is_paused
+            (self.transport.pause_reading if self._is_paused else self.transport.resume_reading)()
+
+    async def _answer(self, request: HttpRequest, *, goes_on: bool) -> None:
+        """Answer a request; a mistake of ours is told to the client, and goes on to the log."""
+        response = MISTAKE
+        try:
+            response = await self.app.answer(request)
+        except asyncio.CancelledError:
+            response = ENDED
+        finally:
+            self.state.tasks.discard(cast(Any, self._task))
+            self._task = None
+            if not self._is_lost:
+                self._respond(request, response, goes_on=goes_on and response is not MISTAKE and response is not ENDED)
+                self._go_on()
+
+    def _respond(self, request: HttpRequest, response: HttpResponse, *, goes_on: bool) -> None:
+        goes_on = goes_on and (bool(self._waiting) or not (self._is_ending or self._reader.is_done))
+        date = {name.decode(): value.decode() for name, value in self.state.default_headers}
+        more = self.app.more_headers(request) | date | ({} if goes_on else {"connection": "close"})
+        try:
+            head = response.head(more)
+        except EngineError:
+            self.transport.abort()
+            raise
+        self.transport.write(head if request.method == "HEAD" else head + response.body)
+        self._active = time.monotonic()
+        self.app.keep(request, response)
+        if not goes_on:
+            self.transport.close()
+
+    def _end_unread(self) -> None:
+        """Answer what could be read before, if anything; then close."""
+        self._is_ending = True
+        if self._is_busy():
+            return
+        self.transport.write(UNREADABLE)
+        self.transport.close()
+
+    def _is_busy(self) -> bool:
+        return self._reader.request is not None or self._task is not None or bool(self._waiting)
+
+    def _refuse_late(self) -> None:
+        del self._timers["body"]
+        if self._reader.request is not None:
+            self._reader.refuse(
+                RefusedError(
+                    f"The request did not arrive within {self.app.room.limits.body_timeout:g} seconds. Send it faster, or in "
+                    "parts.",
+                    reason="timeout",
+                )
+            )
 
     def _look(self) -> None:
-        if self._seen == self._requests and self._task is None:
-            self.inner.transport.close()
-        else:
-            self._watch()
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._requests += 1
-        self._task = asyncio.current_task()
-        try:
-            await self._app(scope, receive, send)
-        except asyncio.CancelledError:
-            if not self._is_lost:
-                raise
-        finally:
-            self._task = None
+        """Close a connection that was asked nothing for a while and owes nothing, or whose client does not read its answers."""
+        idle = time.monotonic() - self._active
+        is_owing = self._task is not None or self._reader.request is not None
+        if not is_owing and idle >= self.patience:
+            (self.transport.abort if self._is_full or self.transport.is_closing() else self.transport.close)()
+        again = self.patience if is_owing or idle >= self.patience else self.patience - idle
+        self._timers["idle"] = self._loop.call_later(again, self._look)

@@ -3,21 +3,28 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from http import HTTPStatus
 from typing import Any, get_args
 from urllib.parse import parse_qs
 
 import orjson
 
+from headway.errors import EngineError
 from headway.serving.exchange import Ask, Priority
 from headway.serving.refusals import RefusedError
 
 JSON = "application/json"
 TIMEOUT, PRIORITY = "x-request-timeout", "x-request-priority"
+NO_CONTENT = 204
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class HttpRequest:
-    """One request, read whole. Names of headers are in lower case; ``parameters`` are those of the route's path."""
+    """One request. Names of headers are in lower case; ``parameters`` are those of the route's path.
+
+    It is filled in as it arrives: whoever is handed one to answer it has it whole, and leaves it as it is.
+    """
 
     method: str
     path: str
@@ -76,7 +83,9 @@ class HttpRequest:
         )
 
     def _priority(self) -> Priority:
-        said = self.headers.get(PRIORITY, "normal")
+        said = self.headers.get(PRIORITY)
+        if said is None:
+            return "normal"
         for known in get_args(Priority):
             if said == known:
                 return known  # type: ignore[no-any-return]
@@ -109,6 +118,27 @@ class HttpResponse:
     status: int = 200
     media_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def head(self, more: Mapping[str, str]) -> bytes:
+        """The bytes before the body, with ``more`` headers. One that has a line break is an ``EngineError``."""
+        lines = [status_line(self.status)]
+        if self.status != NO_CONTENT:
+            lines += [f"content-type: {self.media_type}", f"content-length: {len(self.body)}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        lines += [f"{name}: {value}" for name, value in more.items()]
+        text = "\r\n".join(lines)
+        if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
+            raise EngineError(
+                "A header of the answer has a line break, so a client would read two headers. Tell the operator; it is no "
+                "mistake of the request."
+            )
+        return f"{text}\r\n\r\n".encode("latin-1", "replace")
+
+
+@cache
+def status_line(status: int) -> str:
+    """The first line of a response with this status."""
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
 
 
 def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:

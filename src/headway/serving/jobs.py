@@ -8,11 +8,14 @@ from typing import Any
 from headway.core.batching import TokenSequence
 from headway.errors import HeadwayError
 from headway.inference.schedule import Answered, Place, encode_each
-from headway.serving.batching import Waiting
+from headway.serving.batching import Waiting, due_times
 from headway.serving.exchange import Answers, Ask, Timings
 from headway.serving.loaded import Loaded
 from headway.serving.refusals import RefusedError
 from headway.tasks import Encoded, Prepared
+
+MOST_CHARACTERS = 2000
+"""Characters of a request up to which it is encoded together with others; longer ones would keep these waiting."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -28,6 +31,8 @@ class Job:
     """What waits for the job, for those who deliver it."""
     is_gone: bool = False
     """Nobody waits for the answer any more."""
+    is_apart: bool = False
+    """It is encoded by itself, because encoding it with others did not succeed."""
     failure: HeadwayError | None = None
     """Why none of it could be answered."""
     encoded: list[Encoded | HeadwayError] = field(default_factory=list)
@@ -43,19 +48,18 @@ class Job:
     decode_began: float = 0.0
     decoded_in: float = 0.0
 
-    def encode(self) -> "list[Piece]":
-        """The sequences of all inputs, those that cannot be read kept as errors."""
-        began = time.monotonic()
-        self.encoded = encode(self.ask.items, self.prepared)
-        self.parts = [[] if isinstance(found, HeadwayError) else [None] * len(found.sequences) for found in self.encoded]
+    def pieces(self, encoded: "list[Encoded | HeadwayError]", *, seconds: float) -> "list[Piece]":
+        """The sequences of all inputs, which took so long to encode; those that cannot be read are kept as errors."""
+        self.encoded, self.encoded_in, self.encode_began = encoded, seconds, time.monotonic() - seconds
+        self.parts = [[] if isinstance(found, HeadwayError) else [None] * len(found.sequences) for found in encoded]
+        dues = due_times(self.due, [len(tokens) for found in encoded if isinstance(found, Encoded) for tokens in found.sequences])
         pieces = [
-            Piece(self, index, part, tokens, Waiting(len(tokens), self.due))
-            for index, found in enumerate(self.encoded)
+            Piece(self, index, part, tokens, Waiting(len(tokens), next(dues)))
+            for index, found in enumerate(encoded)
             if isinstance(found, Encoded)
             for part, tokens in enumerate(found.sequences)
         ]
         self.left = len(pieces)
-        self.encode_began, self.encoded_in = began, time.monotonic() - began
         return pieces
 
     def answers(self) -> Answers:
@@ -101,9 +105,38 @@ class Piece:
     waiting: Waiting
 
 
+def companies(jobs: Sequence[Job]) -> list[list[Job]]:
+    """The jobs that are encoded together: short ones with the same task and options."""
+    found: dict[tuple[int, int], list[Job]] = {}
+    for number, job in enumerate(jobs):
+        is_short = not job.is_apart and sum(map(characters, job.ask.items)) <= MOST_CHARACTERS
+        found.setdefault((id(job.prepared), -1 if is_short else number), []).append(job)
+    return list(found.values())
+
+
+def characters(item: Any) -> int:
+    """How long an input is, in characters or tokens; a large number where it is not seen at once."""
+    if isinstance(item, str | TokenSequence):
+        return len(item)
+    return sum(map(characters, item.values())) if isinstance(item, dict) else MOST_CHARACTERS + 1
+
+
+def encode_together(jobs: Sequence[Job]) -> "list[list[Piece]]":
+    """The sequences of jobs with the same task and options, those of each job by itself."""
+    began = time.monotonic()
+    found = encode([item for job in jobs for item in job.ask.items], jobs[0].prepared)
+    seconds, place, pieces = time.monotonic() - began, 0, list[list[Piece]]()
+    for job in jobs:
+        pieces.append(job.pieces(found[place : place + len(job.ask.items)], seconds=seconds))
+        place += len(job.ask.items)
+    return pieces
+
+
 def encode(items: Sequence[Any], prepared: Prepared) -> list[Encoded | HeadwayError]:
     """Inputs as the model reads them; token ids are read as they are."""
     texts = [item for item in items if not isinstance(item, TokenSequence)]
+    if len(texts) == len(items):
+        return encode_each(texts, prepared)
     rest = iter(encode_each(texts, prepared))
     return [Encoded((item,)) if isinstance(item, TokenSequence) else next(rest) for item in items]
 

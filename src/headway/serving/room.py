@@ -48,6 +48,8 @@ class Room:
         self.threads = threads or usable_cores()
         self._models = {model.source: model for model in models}
         self._sources = [model.source for model in models]
+        self._found = dict[tuple[str | None, str | None], Loaded]()
+        """The models for the names and tasks that were asked for before."""
         self._under_way = 0
         self._loading = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -83,8 +85,7 @@ class Room:
         self._is_under_way(1)
         try:
             self._workers.submit(job)
-            async with asyncio.timeout(None if deadline is None else deadline - time.monotonic()):
-                await done
+            await (done if deadline is None else _within(done, deadline))
         except TimeoutError:
             job.is_gone = True
             self._count(job, "expired")
@@ -141,6 +142,7 @@ class Room:
         """Serve a model no longer in this process; what was asked of it before is answered."""
         for source in [source for source in self._models if source.name == model]:
             self._models.pop(source).is_retired = True
+        self._found.clear()
 
     async def drain(self, seconds: float) -> bool:
         """Wait until nothing is under way, as long as allowed; whether that came."""
@@ -177,11 +179,18 @@ class Room:
         old = self._models.get(source)
         order = {found: made if found == source else self._models.get(found) for found in self._sources}
         self._models = {found: model for found, model in order.items() if model is not None}
+        self._found.clear()
         if old is not None:
             old.is_retired = True
         return made.served
 
     def _find(self, name: str | None, task: str | None) -> Loaded:
+        found = self._found.get((name, task))
+        if found is None:
+            found = self._found[name, task] = self._look_for(name, task)
+        return found
+
+    def _look_for(self, name: str | None, task: str | None) -> Loaded:
         wanted = None if task is None else find_task(task).name
         named = [model for model in self._models.values() if name is None or model.served.name == name]
         if not named:
@@ -245,6 +254,11 @@ class Room:
     def _count(self, job: Job, outcome: str, *, tokens: int = 0, queued: float = 0.0) -> None:
         seconds = time.monotonic() - job.ask.arrived
         self.counters.count_request(job, outcome=outcome, seconds=seconds, queued=queued, tokens=tokens)
+
+
+async def _within(done: "asyncio.Future[None]", deadline: float) -> None:
+    async with asyncio.timeout(deadline - time.monotonic()):
+        await done
 
 
 def _set(waiters: Sequence["asyncio.Future[None]"]) -> None:

@@ -15,7 +15,12 @@ from headway.serving.service import Service
 DIALECTS = "headway.serving.dialects"
 NAME = re.compile(r"\{(\w+)(\.\.\.)?\}")
 
+MOST_KNOWN, LONGEST_KNOWN = 1024, 256
+"""How many paths are remembered with what they lead to, and of how many characters at most."""
+
 Entry: TypeAlias = tuple[Route, Dialect]
+Found: TypeAlias = tuple[Sequence[Entry], Mapping[str, str]]
+"""Routes that share a path, and the names in the path that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class Router:
     fixed: Mapping[str, Sequence[Entry]]
     patterns: Sequence[tuple[re.Pattern[str], Sequence[Entry]]]
     dialects: Sequence[Dialect] = field(default=())
+    _known: dict[str, Sequence[Found]] = field(default_factory=dict)
+    """What was found for paths that were asked for before; few paths are asked for again and again."""
 
     def find(self, request: HttpRequest) -> tuple[Route, Dialect, Mapping[str, str]]:
         """The route, its dialect and the names in its path. Refused as ``unknown_route`` or ``wrong_method``."""
@@ -49,12 +56,16 @@ class Router:
         entries = (entry for found, _ in self._candidates(path) for entry in found)
         return next((entry for entry in entries if entry[0].method == method), None)
 
-    def _candidates(self, path: str) -> Iterable[tuple[Sequence[Entry], Mapping[str, str]]]:
-        if path in self.fixed:
-            yield self.fixed[path], {}
-        for pattern, entries in self.patterns:
-            if found := pattern.fullmatch(path):
-                yield entries, found.groupdict()
+    def _candidates(self, path: str) -> Sequence[Found]:
+        if path in self._known:
+            return self._known[path]
+        found = [(self.fixed[path], {})] if path in self.fixed else list[Found]()
+        found += [(entries, match.groupdict()) for pattern, entries in self.patterns if (match := pattern.fullmatch(path))]
+        if found and len(path) <= LONGEST_KNOWN:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[path] = found
+        return found
 
 
 def router(dialects: Iterable[Dialect] | None = None) -> Router:
@@ -77,8 +88,9 @@ async def respond(request: HttpRequest, service: Service, *, routes: Router) -> 
         route, dialect, parameters = routes.find(request)
     except RefusedError as error:
         return refused(error, None)
+    request.parameters = parameters
     try:
-        return await route.handler(replace(request, parameters=parameters) if parameters else request, service)
+        return await route.handler(request, service)
     except HeadwayError as error:
         return refused(refusal(error), dialect)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from headway.errors import EngineError, HeadwayError
 from headway.serving.batching import caught_up, next_batch, next_queue
 from headway.serving.counters import Counters
-from headway.serving.jobs import Job, Piece, run_pieces
+from headway.serving.jobs import Job, Piece, companies, encode_together, run_pieces
 from headway.serving.loaded import Loaded
 
 MOST_ENCODED = 64
@@ -24,12 +24,12 @@ MISTAKE = EngineError(
     "operator."
 )
 LOOKED_AT = 1024
-"""Sequences of a queue among which company is sought, in the order of their arrival."""
+"""Sequences of a queue among which company is sought: those that are due first."""
 
 
 @dataclass(eq=False)
 class Queue:
-    """What waits for one model, and how many seconds of computing it has used."""
+    """What waits for one model, those that are due first before the others, and how many seconds of computing it has used."""
 
     model: Loaded
     pieces: list[Piece] = field(default_factory=list)
@@ -106,31 +106,51 @@ class Workers:
         return True
 
     def _encode(self, jobs: Sequence[Job]) -> None:
-        done = list[Job]()
+        """Encode jobs, and let their sequences wait. Where a mistake of ours ends that, what is left is put back."""
+        left = companies(self._wanted(jobs))
         try:
-            for job in jobs:
-                if job.is_gone:
-                    self.counters.count_dropped(job)
-                    continue
-                job.failure = MISTAKE
-                pieces = job.encode()
-                job.failure = None
-                with self._changed:
-                    self._enqueue(job, pieces)
-                    if len(jobs) > 1 and self._free:
-                        self._changed.notify()
-                if not pieces:
-                    job.answer()
-                    done.append(job)
+            while left:
+                done = self._encode_company(left[0])
+                del left[0]
+                self._finish(done)
         finally:
-            self.deliver([*done, *(job for job in jobs if job.failure is not None)])
+            if left:
+                self._put_back(left)
 
-    def _enqueue(self, job: Job, pieces: list[Piece]) -> None:
-        queue = self._queues.setdefault(id(job.model), Queue(job.model))
+    def _wanted(self, jobs: Sequence[Job]) -> list[Job]:
+        for job in jobs:
+            if job.is_gone:
+                self.counters.count_dropped(job)
+        return [job for job in jobs if not job.is_gone]
+
+    def _encode_company(self, jobs: Sequence[Job]) -> list[Job]:
+        """Encode jobs together; those that have nothing to compute, because they cannot be read."""
+        by_job = encode_together(jobs)
+        with self._changed:
+            self._enqueue(jobs[0].model, [piece for pieces in by_job for piece in pieces])
+        return [job for job, pieces in zip(jobs, by_job, strict=True) if not pieces]
+
+    def _put_back(self, left: Sequence[Sequence[Job]]) -> None:
+        """After a mistake in the first company: one that was by itself fails, others are encoded once more, each by itself."""
+        failed = left[0] if len(left[0]) == 1 else []
+        again = [job for company in left[len(failed) :] for job in company]
+        for job in failed:
+            job.failure = MISTAKE
+        for job in left[0]:
+            job.is_apart = True
+        with self._changed:
+            self._arrived.extendleft(reversed(again))
+        self.deliver(failed)
+
+    def _enqueue(self, model: Loaded, pieces: Sequence[Piece]) -> None:
+        queue = self._queues.setdefault(id(model), Queue(model))
         if not queue.pieces:
             queue.used = caught_up(queue.used, [other.used for other in self._queues.values() if other.pieces])
         queue.pieces += pieces
+        queue.pieces.sort(key=lambda piece: piece.waiting.due)
         self._waits(queue, pieces, sign=1)
+        if self._free and len(pieces) > 1:
+            self._changed.notify()
 
     def _waits(self, queue: Queue, pieces: Sequence[Piece], *, sign: int) -> None:
         """Sequences more, or with the sign -1 fewer, wait."""
@@ -191,11 +211,12 @@ class Workers:
             self._queues = {key: queue for key, queue in self._queues.items() if queue.pieces or not queue.model.is_retired}
 
     def _finish(self, jobs: Sequence[Job]) -> None:
+        left = [job for job in jobs if job.failure is None and not job.is_gone]
+        for job in left:
+            job.failure = MISTAKE
         try:
-            for job in jobs:
-                if job.failure is None and not job.is_gone:
-                    job.failure = MISTAKE
-                    job.answer()
-                    job.failure = None
+            for job in left:
+                job.answer()
+                job.failure = None
         finally:
             self.deliver(jobs)

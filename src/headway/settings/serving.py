@@ -12,8 +12,8 @@ from headway.errors import ConfigError
 class Limits(Config):
     """What requests may ask for."""
 
-    max_client_batch_size: int = 32
-    """Inputs of one request at most."""
+    max_client_batch_size: int = 2048
+    """Inputs of one request at most. One with very many tokens lets requests pass that come later."""
     max_concurrent_requests: int = 512
     """Requests under way at most, over all clients; others are told to come again (429)."""
     max_batch_tokens: int = 16384

@@ -121,7 +121,7 @@ def test_info_says_what_kind_of_model_it_is(serving):
     info = get(serving("ranker"), "/info")
     assert info["model_type"] == {"reranker": labels}
     assert (info["model_id"], info["model_dtype"], info["max_input_length"]) == ("ranker", "float32", 41)
-    assert info["max_client_batch_size"] == 32
+    assert info["max_client_batch_size"] == 2048
     assert get(serving("org/encoder"), "/info")["model_type"] == {"embedding": {"pooling": "mean"}}
     assert list(get(serving("mood"), "/info")["model_type"]) == ["classifier"]
     assert get(serving("mood", "org/encoder"), "/info?model=org/encoder")["model_id"] == "org/encoder"

@@ -1,0 +1,288 @@
+"""A connection without a network: requests in order, answers whole, and an end whenever one is due."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from headway.errors import EngineError
+from headway.serving.connection import connections
+from headway.serving.http import HttpResponse
+
+GET = b"GET /%s HTTP/1.1\r\n\r\n"
+
+
+class Transport:
+    """Keeps what is written."""
+
+    def __init__(self):
+        self.written, self.said = b"", []
+
+    def get_extra_info(self, name):
+        return ("10.0.0.7", 1234)
+
+    def write(self, data):
+        self.written += data
+
+    def is_closing(self):
+        return bool({"close", "abort"} & set(self.said))
+
+    def close(self):
+        self.said.append("close")
+
+    def abort(self):
+        self.said.append("abort")
+
+    def pause_reading(self):
+        self.said.append("pause")
+
+    def resume_reading(self):
+        self.said.append("resume")
+
+
+class App:
+    """Answers with the path, once it may."""
+
+    def __init__(self):
+        self.room = SimpleNamespace(limits=SimpleNamespace(body_timeout=0.05))
+        self.may_answer, self.kept, self.begun = asyncio.Event(), [], []
+        self.may_answer.set()
+
+    def check(self, request, *, client):
+        assert client == "10.0.0.7"
+
+    def check_size(self, size):
+        pass
+
+    def refuse(self, request, error):
+        return HttpResponse(status=408, body=str(error).encode())
+
+    async def answer(self, request):
+        self.begun.append(request.path)
+        await self.may_answer.wait()
+        if request.path == "/broken":
+            raise ZeroDivisionError
+        headers = {"x-two": "a\r\nb: c"} if request.path == "/two" else {}
+        return HttpResponse(body=request.path.encode(), headers=headers)
+
+    def more_headers(self, request):
+        return {"x-request-id": "7"}
+
+    def keep(self, request, response):
+        self.kept.append((request.path, response.status))
+
+
+def talk(story):
+    """Run a story with a connection that was just made."""
+
+    async def run():
+        app = App()
+        state = SimpleNamespace(connections=set(), tasks=set(), default_headers=[(b"date", b"today")])
+        connection = connections(app, patience=0.05, most=2)(config=None, server_state=state, app_state=None, _loop=None)
+        connection.connection_made(Transport())
+        errors = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, about: errors.append(about.get("exception")))
+        await story(connection, app, state)
+        await asyncio.sleep(0)
+        connection.connection_lost(None)
+        await asyncio.sleep(0)
+        assert not state.connections
+        assert not state.tasks
+        return errors
+
+    return asyncio.run(run())
+
+
+async def a_while():
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def bodies(transport):
+    """What was answered, head by head."""
+    return [part.rpartition(b"\r\n\r\n")[2] for part in transport.written.split(b"HTTP/1.1 ")[1:]]
+
+
+def test_an_answer_is_whole_with_its_length_and_the_date():
+    async def story(connection, app, state):
+        connection.data_received(GET % b"a")
+        await a_while()
+        assert connection.transport.written == (
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nx-request-id: 7\r\ndate: today\r\n\r\n/a"
+        )
+        assert app.kept == [("/a", 200)]
+
+    talk(story)
+
+
+def test_a_head_is_answered_without_the_body():
+    async def story(connection, app, state):
+        connection.data_received(b"HEAD /long HTTP/1.1\r\n\r\n")
+        await a_while()
+        assert b"content-length: 5\r\n" in connection.transport.written
+        assert connection.transport.written.endswith(b"\r\n\r\n")
+
+    talk(story)
+
+
+def test_requests_that_come_together_are_answered_one_after_the_other_and_no_more_is_read_meanwhile():
+    async def story(connection, app, state):
+        app.may_answer.clear()
+        connection.data_received(GET % b"a" + GET % b"b" + GET % b"c")
+        await a_while()
+        assert (app.begun, connection.transport.said) == (["/a"], ["pause"])
+        app.may_answer.set()
+        for _ in range(3):
+            await a_while()
+        assert bodies(connection.transport) == [b"/a", b"/b", b"/c"]
+        assert connection.transport.said == ["pause", "resume"]
+
+    talk(story)
+
+
+def test_a_client_that_does_not_read_is_asked_to_before_its_next_request_begins():
+    async def story(connection, app, state):
+        connection.pause_writing()
+        connection.data_received(GET % b"a")
+        await a_while()
+        assert app.begun == []
+        connection.resume_writing()
+        await a_while()
+        assert bodies(connection.transport) == [b"/a"]
+
+    talk(story)
+
+
+def test_a_client_that_never_reads_is_left():
+    async def story(connection, app, state):
+        connection.pause_writing()
+        await asyncio.sleep(0.12)
+        assert connection.transport.said[0] == "abort"
+
+    talk(story)
+
+
+def test_at_the_end_of_the_server_an_idle_connection_closes_and_a_busy_one_once_all_is_answered():
+    async def story(connection, app, state):
+        app.may_answer.clear()
+        connection.data_received(GET % b"a" + GET % b"b")
+        await a_while()
+        connection.shutdown()
+        assert "close" not in connection.transport.said
+        app.may_answer.set()
+        await a_while()
+        await a_while()
+        assert bodies(connection.transport) == [b"/a", b"/b"]
+        assert connection.transport.written.count(b"connection: close") == 1
+        assert connection.transport.said[-1] == "close"
+
+    async def idle(connection, app, state):
+        connection.shutdown()
+        assert connection.transport.said == ["close"]
+
+    talk(story)
+    talk(idle)
+
+
+def test_a_server_that_cannot_wait_any_longer_says_so():
+    async def story(connection, app, state):
+        app.may_answer.clear()
+        connection.data_received(GET % b"a")
+        await a_while()
+        for task in state.tasks:
+            task.cancel()
+        await a_while()
+        assert b"503" in connection.transport.written
+        assert connection.transport.said == ["close"]
+
+    talk(story)
+
+
+def test_the_work_of_a_client_that_has_gone_is_ended():
+    async def story(connection, app, state):
+        app.may_answer.clear()
+        connection.data_received(GET % b"a" + GET % b"b")
+        await a_while()
+        connection.connection_lost(None)
+        await a_while()
+        assert (app.begun, app.kept, connection.transport.written) == (["/a"], [], b"")
+
+    assert talk(story) == []
+
+
+def test_a_mistake_of_ours_is_answered_and_logged_and_ends_the_connection():
+    async def story(connection, app, state):
+        connection.data_received(GET % b"broken" + GET % b"b")
+        await a_while()
+        assert connection.transport.written.startswith(b"HTTP/1.1 500 ")
+        assert b"its log says more" in connection.transport.written
+        assert (app.begun, connection.transport.said[-1]) == (["/broken"], "close")
+
+    assert [type(error) for error in talk(story)] == [ZeroDivisionError]
+
+
+def test_a_header_cannot_become_two():
+    with pytest.raises(EngineError, match="would read two headers"):
+        HttpResponse(headers={"a": "b\r\nc: d"}).head({})
+
+    async def story(connection, app, state):
+        connection.data_received(GET % b"two")
+        await a_while()
+        assert (connection.transport.written, connection.transport.said) == (b"", ["abort"])
+
+    assert [type(error) for error in talk(story)] == [EngineError]
+
+
+def test_what_is_no_http_is_told_so_after_what_came_before_it_was_answered():
+    async def story(connection, app, state):
+        connection.data_received(GET % b"a" + b"\x16\x03 nothing\r\n\r\n")
+        await a_while()
+        assert bodies(connection.transport) == [b"/a"]
+        assert b"connection: close" in connection.transport.written
+
+    async def at_once(connection, app, state):
+        connection.data_received(b"\x16\x03 nothing\r\n\r\n")
+        assert connection.transport.written.startswith(b"HTTP/1.1 400 ")
+        assert connection.transport.said == ["close"]
+
+    talk(story)
+    talk(at_once)
+
+
+def test_a_body_that_does_not_come_is_refused_and_a_request_that_does_not_begin_ends_the_connection():
+    async def body(connection, app, state):
+        connection.data_received(b"POST /a HTTP/1.1\r\nContent-Length: 9\r\n\r\n{")
+        await asyncio.sleep(0.12)
+        assert b"did not arrive within 0.05 seconds" in connection.transport.written
+        assert connection.transport.said[0] == "close"
+
+    async def head(connection, app, state):
+        connection.data_received(b"POST /a HTT")
+        await asyncio.sleep(0.12)
+        assert connection.transport.said[0] == "close"
+
+    talk(body)
+    talk(head)
+
+
+def test_a_client_that_asks_first_is_told_to_send_the_body():
+    async def story(connection, app, state):
+        connection.data_received(b"POST /a HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
+        assert connection.transport.written == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.data_received(b"1")
+        await a_while()
+        assert bodies(connection.transport) == [b"", b"/a"]
+
+    talk(story)
+
+
+def test_more_connections_than_allowed_are_closed():
+    async def story(connection, app, state):
+        more = [connections(app, patience=1, most=2)(server_state=state) for _ in range(2)]
+        for one in more:
+            one.connection_made(Transport())
+        assert [one.transport.said for one in more] == [[], ["abort"]]
+        for one in more:
+            one.connection_lost(None)
+
+    talk(story)
