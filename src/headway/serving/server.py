@@ -70,8 +70,9 @@ def serve(
         log.say(f"headway: the system allows {most} connections, so there are no more (ulimit -n, or --max-connections).")
     app = App(room, router(), keys=keys, log=log, origins=settings.cors_origin)
     config = uvicorn.Config(
-        app,
-        http=connections(patience=settings.keep_alive, most=most),  # type: ignore[arg-type]
+        app,  # type: ignore[arg-type]  # called by the connections alone
+        interface="asgi3",
+        http=connections(app, patience=settings.keep_alive, most=most),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         log_config=None,
