@@ -99,6 +99,26 @@ def test_documents_are_the_same_from_every_form(forms, tokenizer_folder, name):
     assert ids_of(found) == ids_of(expected)
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.xz", "a.jsonl", "a.parquet"])
+def test_a_file_in_an_object_store_is_the_file(forms, tokenizer_folder, name):
+    tokenizer = Tokenizer.from_pretrained(tokenizer_folder)
+    here = tokenise_corpus([forms / name], tokenizer, forms / "tokens", column="body", progress=False)
+    there = tokenise_corpus((forms / name).as_uri(), tokenizer, forms / "tokens", column="body", progress=False)
+    assert (there.fingerprint, there.files) == (here.fingerprint, here.files)  # known by what it holds: tokenised once
+    anew = tokenise_corpus((forms / name).as_uri(), tokenizer, forms / "anew", column="body", progress=False)
+    assert ids_of(anew) == ids_of(here)
+
+
+def test_a_text_in_an_object_store_that_cannot_be_read_is_named(forms, tokenizer_folder):
+    (forms / "bad.txt").write_bytes(b"good \xff")
+    (forms / "bad.txt.xz").write_bytes(lzma.compress(b"good")[:-5])
+    for name in ("bad.txt", "bad.txt.xz"):
+        with pytest.raises(DataError, match=rf"file://.*{name} cannot be read as UTF-8 text"):
+            tokenise_corpus(
+                (forms / name).as_uri(), Tokenizer.from_pretrained(tokenizer_folder), forms / "tokens", progress=False
+            )
+
+
 def test_patterns_mean_files_and_another_file_tokenises_only_itself(forms, tokenizer_folder, monkeypatch):
     tokenizer = Tokenizer.from_pretrained(tokenizer_folder)
     one = tokenise_corpus([forms / "a.txt"], tokenizer, forms / "tokens", progress=False)

@@ -48,6 +48,18 @@ class Source:
             form, stream = self._form(stream)
             yield form, Opened(self.name, stream, lambda: min(raw.tell() / size, 1.0) if size else 0.0)
 
+    @contextmanager
+    def stored(self) -> Iterator[IO[bytes]]:
+        """The bytes as they are stored."""
+        with _raw(self.name) as (raw, _):
+            yield raw
+
+    @contextmanager
+    def unpacked(self) -> Iterator[IO[bytes]]:
+        """The bytes after decompression, which the name's ending decides."""
+        with _raw(self.name) as (raw, _), _unpacked(raw, self.name) as stream:
+            yield stream
+
     def _form(self, stream: IO[bytes]) -> tuple[Form, IO[bytes]]:
         if self.form is not None or self.once:
             return form_named(self.form or "lines"), stream

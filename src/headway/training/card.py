@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from headway.checkpoints.location import shipped_models
+from headway.tasks import task_names
 
 MARK = "<!-- written by headway train -->"
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*|(bert|distilbert|roberta|albert)-[\w-]+")
 PIPELINE_TAGS = ("text-classification", "token-classification", "question-answering", "fill-mask", "sentence-similarity")
-LEFT_OUT = ("model", "train", "valid", "output_dir", "task", "resume_from_checkpoint", "report_to", "run_name")
+LEFT_OUT = (
+    "model", "train", "valid", "files", "tokenizer", "output_dir", "task", "resume_from_checkpoint", "report_to", "run_name",
+)  # fmt: skip
 MOST_LABELS = 30
 
 
@@ -25,6 +28,9 @@ class Facts:
     parameters: int
     base: str | None = None
     """The model that training started from, as it was named."""
+    command: str = "train"
+    summary: str = ""
+    """What the model is, in a sentence; where it is empty, what fine-tuning for the task makes."""
     labels: Sequence[str] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -67,16 +73,26 @@ def is_hub_name(name: str | None) -> bool:
 
 def card(facts: Facts) -> str:
     """The whole card."""
-    named = facts.base if facts.base is None or is_hub_name(facts.base) else Path(facts.base).name  # no places of a machine
+    named = base_name(facts.base)
     base = "" if named is None else f", fine-tuned from `{named}`"
-    said = f"A {facts.family} model of {facts.parameters:,} parameters for {facts.task}{base}."
+    said = facts.summary or f"A {facts.family} model of {facts.parameters:,} parameters for {facts.task}{base}."
     parts = [f"---\n{metadata(facts)}\n---", MARK, f"# {facts.name}", said, _use(facts), _scores(facts), _data(facts)]
     parts += ["![Loss, learning rate and metrics over steps](curves.png)"] if facts.has_curves else []
-    parts += [_training(facts), _files()]
+    parts += [_training(facts), _files(facts.command)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def base_name(base: str | None) -> str | None:
+    """The model that training started from by a name that is no place of a machine."""
+    return base if base is None or is_hub_name(base) else Path(base).name
+
+
 def _use(facts: Facts) -> str:
+    if facts.task not in task_names():
+        return (
+            "## Use\n\nIt answers nothing yet: it is what fine-tuning begins with.\n\n```console\n"
+            f"$ headway train --model {facts.name} --train FILE --output-dir ANOTHER\n```"
+        )
     return (
         "## Use\n\n```python\nfrom headway import pipeline  # transformers' pipeline loads the folder as well\n\n"
         f'answer = pipeline("{facts.task}", model="{facts.name}")\n```'
@@ -98,13 +114,18 @@ def _data(facts: Facts) -> str:
         (role, Path(str(one.get("file") or "rows in memory")).name, f"{one['rows']:,}", f"`{str(one.get('sha256') or '')[:16]}`")
         for role, one in facts.data.items()
     ]
-    text = "## Data\n\n" + _table(("", "file", "rows", "SHA-256, beginning"), rows)
+    text = "## Data\n\n" + _table(("", "file", _unit(facts), "SHA-256, beginning"), rows)
     counts = {role: one.get("labels") or {} for role, one in facts.data.items()}
     labels = list(dict.fromkeys(label for found in counts.values() for label in found))
     if not labels:
         return text
     shown = [(label, *(f"{found.get(label, 0):,}" for found in counts.values())) for label in labels[:MOST_LABELS]]
     return f"{text}\n\n" + _table(("label", *(f"in {role}" for role in counts)), shown)
+
+
+def _unit(facts: Facts) -> str:
+    """What is counted of the data."""
+    return next((str(one["unit"]) for one in facts.data.values() if "unit" in one), "rows")
 
 
 def _training(facts: Facts) -> str:
@@ -119,9 +140,9 @@ def _training(facts: Facts) -> str:
     return "\n\n".join(f"{title}\n\n{_table(header, rows)}" for title, header, rows in parts if rows)
 
 
-def _files() -> str:
+def _files(command: str) -> str:
     return (
-        "## Files\n\n`settings.toml` repeats the run: `headway train --config settings.toml --output-dir ANOTHER`. "
+        f"## Files\n\n`settings.toml` repeats the run: `headway {command} --config settings.toml --output-dir ANOTHER`. "
         "`metrics.json`, `data.json`, `environment.json` and `log.jsonl` hold the figures that this card was written from."
     )
 

@@ -9,7 +9,7 @@ a run that was killed tokenises only what is missing, and one with more files on
 import hashlib
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
@@ -18,7 +18,7 @@ import numpy as np
 
 from headway.core.files import atomic_folder
 from headway.errors import DataError
-from headway.tables import STANDARD_INPUT
+from headway.tables import STANDARD_INPUT, Source
 from headway.text import Tokenizer
 from headway.training.documents import documents, is_table, read_documents, sentences, sources
 from headway.training.pieces import SHORTEST, Pieces
@@ -28,6 +28,8 @@ __all__ = ["SHORTEST", "Corpus", "Kept", "Pieces", "documents", "tokenise_corpus
 DOCUMENTS_AT_ONCE = 512
 CHARACTERS_AT_ONCE = 1 << 22
 FORMAT = 2
+TOLD = ("file", "sha256", "documents", "tokens")
+"""What is told of each file."""
 Sentences: TypeAlias = Literal["lines", "punctuation"]
 
 
@@ -53,6 +55,8 @@ class Corpus:
     ends: np.ndarray
     sentence_ends: np.ndarray
     fingerprint: str
+    files: tuple[Mapping[str, Any], ...] = ()
+    """Of each file its name, the SHA-256 of its bytes where it is one, and how many documents and tokens it holds."""
 
     @property
     def starts(self) -> np.ndarray:
@@ -106,22 +110,26 @@ def tokenise_corpus(
         if name == STANDARD_INPUT:
             found.append(_from_stream(read_documents(name, column=column, progress=progress), tokenizer, folder, keep, name=name))
             continue
-        fingerprint = _fingerprint(name, tokenizer, keep, column)
+        digest = _digest(name)
+        fingerprint = _fingerprint(name, digest, tokenizer, keep, column)
         shard = folder / fingerprint[:16]
         if not (shard / "corpus.json").exists():
             with atomic_folder(shard) as draft:
                 texts = read_documents(name, column=column, progress=progress)
-                _write(draft, texts, tokenizer, keep, {"file": Path(name).name, "fingerprint": fingerprint})
+                facts = {"file": Path(name).name, "sha256": digest.hex(), "fingerprint": fingerprint}
+                _write(draft, texts, tokenizer, keep, facts)
         found.append(shard)
     return _open(found, described=", ".join(map(str, [files] if isinstance(files, str | Path) else files)))
 
 
-def _fingerprint(name: str, tokenizer: Tokenizer, keep: Kept, column: str) -> str:
+def _digest(name: str) -> bytes:
+    with Source(name).stored() as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _fingerprint(name: str, digest: bytes, tokenizer: Tokenizer, keep: Kept, column: str) -> str:
     settings = [FORMAT, tokenizer.fingerprint, keep.sentences, keep.words, column if is_table(name) else None]
-    digest = hashlib.sha256(json.dumps(settings).encode())
-    with Path(name).open("rb") as file:
-        digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+    return hashlib.sha256(json.dumps(settings).encode() + digest).hexdigest()
 
 
 def _from_stream(texts: Iterable[str], tokenizer: Tokenizer, folder: Path, keep: Kept, *, name: str) -> Path:
@@ -229,6 +237,7 @@ def _open(folders: Sequence[Path], *, described: str) -> Corpus:
         ends=joined("ends.npy"),
         sentence_ends=joined("sentences.npy"),
         fingerprint=fingerprint,
+        files=tuple({name: fact.get(name) for name in TOLD} for fact in facts),
     )
 
 

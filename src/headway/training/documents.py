@@ -1,5 +1,7 @@
 """Documents for pre-training: from text files, from a column of tables, from standard input, or from Python."""
 
+import io
+import lzma
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,6 +10,7 @@ from pathlib import Path
 from headway.errors import DataError
 from headway.tables import STANDARD_INPUT, Source, find_sources, read_blocks, records
 from headway.tables.forms import known_suffixes, suffix_of
+from headway.tables.sources import URI
 from headway.text.files import read_lines
 
 TEXT = (".txt", ".text", ".gz", ".xz", ".bz2", "")
@@ -35,6 +38,8 @@ def read_documents(name: str, *, column: str, progress: bool) -> Iterator[str]:
         return documents(sys.stdin)
     if is_table(name):
         return _of_table(name, column, progress=progress)
+    if URI.fullmatch(name):
+        return _of_store(name)
     return documents(read_lines([Path(name)], progress=progress, doing=f"Tokenising {Path(name).name}"))
 
 
@@ -55,6 +60,15 @@ def sentences(document: str, *, by_line: bool) -> list[str]:
     """The sentences of a document: its lines, or what full stops, question and exclamation marks end within them."""
     lines = [line.strip() for line in document.splitlines() if line.strip()]
     return lines if by_line else [part for line in lines for part in SENTENCE_END.split(line) if part]
+
+
+def _of_store(name: str) -> Iterator[str]:
+    """The documents of a text in an object store."""
+    try:
+        with Source(name).unpacked() as stream, io.TextIOWrapper(stream, encoding="utf-8") as lines:
+            yield from documents(lines)
+    except (EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+        raise DataError(f"{name} cannot be read as UTF-8 text ({error}). Check that it is whole.") from error
 
 
 def _of_table(name: str, column: str, *, progress: bool) -> Iterator[str]:

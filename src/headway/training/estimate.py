@@ -149,8 +149,8 @@ def _of_process() -> float | None:
     return max(0.0, float(most - int(statm.read_text(encoding="ascii").split()[0]) * resource.getpagesize()))
 
 
-def said(found: Estimate, room: float | None) -> list[str]:
-    """The estimate in words, and a warning where it is more than there is."""
+def said(found: Estimate, room: float | None, *, batch: str = "per_device_train_batch_size") -> list[str]:
+    """The estimate in words, and a warning where it is more than there is; ``batch`` is the setting of its size."""
     parts = f"weights {_gb(found.weights)}, gradients {_gb(found.gradients)}, optimiser {_gb(found.optimizer)}"
     line = f"Memory: about {_gb(found.total)} GB ({parts}, largest batch {_gb(found.activations)})"
     if room is None:
@@ -161,8 +161,7 @@ def said(found: Estimate, room: float | None) -> list[str]:
     remedy = (
         "Use optim='adafactor', freeze='embeddings', or a smaller model."
         if fixed > room
-        else "Use a smaller per_device_train_batch_size with more gradient_accumulation_steps, a smaller max_length, or "
-        "gradient_checkpointing=True."
+        else f"Use a smaller {batch} with more gradient_accumulation_steps, a smaller max_length, or gradient_checkpointing=True."
     )
     return [f"{line}, but only {_gb(room)} GB are free beside the weights, so it will probably not fit. {remedy}"]
 

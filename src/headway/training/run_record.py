@@ -31,6 +31,8 @@ SETTINGS, METRICS, DATA, ENVIRONMENT, CURVES, CARD = (
 )  # fmt: skip
 VERSIONS = ("torch", "numpy", "tokenizers", "safetensors")
 MOST_LABELS = 1000
+ALWAYS = ("learning_rate", "per_device_train_batch_size", "num_train_epochs", "lr_scheduler_type", "optim", "seed")
+"""Settings that the card shows although they are the usual ones."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,11 @@ class Record:
     """On the validation data, by names that begin with ``eval_``; empty where there was none."""
     data: Mapping[str, Mapping[str, Any]]
     base: str | None = None
+    command: str = "train"
+    """The command that repeats the run with its settings."""
+    summary: str = ""
+    """What the model is, for the card; empty for what fine-tuning makes."""
+    always: tuple[str, ...] = ALWAYS
 
 
 def write_record(record: Record) -> list[str]:
@@ -56,7 +63,10 @@ def write_record(record: Record) -> list[str]:
     folder, said = record.folder, []
     metrics = run_metrics(record, _read(folder / METRICS))
     facts = environment(record.model.device)
-    _write(folder / SETTINGS, as_toml(record.settings, title=f"headway train --config {SETTINGS}, with Headway {__version__}"))
+    _write(
+        folder / SETTINGS,
+        as_toml(record.settings, title=f"headway {record.command} --config {SETTINGS}, with Headway {__version__}"),
+    )
     for name, values in ((METRICS, metrics), (DATA, record.data), (ENVIRONMENT, facts)):
         _write(folder / name, json.dumps(values, indent=2, default=str) + "\n")
     has_curves = draw_curves(record.state.log_history, folder / CURVES)
@@ -135,8 +145,7 @@ def card_facts(record: Record, metrics: Mapping[str, Any], facts: Mapping[str, A
     """What the card says."""
     fields = {field.name: field for field in dataclasses.fields(record.settings)}
     values = record.settings.to_dict()
-    always = ("learning_rate", "per_device_train_batch_size", "num_train_epochs", "lr_scheduler_type", "optim", "seed")
-    chosen = {name: values[name] for name in values if name in always or values[name] != _plain(fields[name].default)}
+    chosen = {name: values[name] for name in values if name in record.always or values[name] != _plain(fields[name].default)}
     config = record.model.config
     return Facts(
         name=record.folder.resolve().name,
@@ -144,6 +153,8 @@ def card_facts(record: Record, metrics: Mapping[str, Any], facts: Mapping[str, A
         family=config.model_type,
         parameters=sum(weight.numel() for weight in record.model.parameters()),
         base=record.base,
+        command=record.command,
+        summary=record.summary,
         labels=list(config.id2label.values()),
         scores=metrics["scores"],
         training={name: value for name, value in metrics["training"].items() if value is not None},
