@@ -39,9 +39,8 @@ def test_what_a_name_means_is_said_once():
     ("given", "message"),
     [
         ({"learning_rte": 1}, r"TrainingArguments has no argument 'learning_rte'. Did you mean 'learning_rate'"),
-        ({"fp16": True}, r"fp16=True is not available. Use bf16=True"),
+        ({"deepspeed": "ds.json"}, r"deepspeed=.ds.json. is not available. Use fsdp"),
         ({"save_safetensors": False}, r"save_safetensors=False would write pickles"),
-        ({"train_sampling_strategy": "sequential"}, r"train_sampling_strategy='sequential' is not available"),
         ({"optim": "adamw_hf"}, r"optim is 'adamw_hf', which is not known here. Use adamw_torch_fused, "),
         ({"lr_scheduler_type": "step"}, r"lr_scheduler_type is 'step', which is not known here. Use linear, "),
         ({"layerwise_lr_decay": 0}, r"layerwise_lr_decay is 0, but it is a share of the rate above"),

@@ -1,15 +1,19 @@
 """What each of several processes does in ``test_processes``; torchrun starts it, and one process alone does it too.
 
-``several.py FOLDER MODEL ROWS TEXT TOKENIZER NAME PROCESSES_OF_THE_RECIPE PART…``
+``several.py FOLDER MODEL ROWS TEXT TOKENIZER NAME PROCESSES_OF_THE_RECIPE PART…``, or ``several.py fork LAUNCHES``: launches, a
+number of processes and such arguments each, of which all processes are forked from one, which has imported torch once.
 """
 
 import json
 import os
+import shutil
 import signal
+import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
@@ -20,7 +24,7 @@ from headway.text import Tokenizer
 from headway.training import Trainer, loop
 from headway.training.callbacks import TrainerCallback
 from headway.training.pretraining import pretrain
-from headway.training.processes import current
+from headway.training.processes import current, join
 
 COMMON = {"logging_steps": 2, "save_steps": 3, "bf16": False, "learning_rate": 1e-3, "save_total_limit": None}
 
@@ -54,11 +58,15 @@ class Several:
             "resume sharded": lambda: self.learn(fsdp="full_shard"),
             "resume shards": lambda: self.learn("sharded-pre"),
             "sparse": self.add_sparse,
-            "sigterm": lambda: (at_step(2, signal.SIGTERM), self.learn()),
-            "sigkill": lambda: (at_step(3, signal.SIGKILL), self.learn()),
+            "sigterm": lambda: self.stop("stopped"),
+            "sigkill": lambda: (at_step(3, signal.SIGKILL), self.learn("stopped")),
         }
+        join()
         for part in parts:
             does[part]()
+            if current().is_first:
+                sys.stdout.write(f"{part}\n")
+                sys.stdout.flush()
 
     def fine_tune(self, output, *, callbacks=(), **changes):
         rows = [json.loads(line) for line in Path(self.rows).read_text().splitlines()]
@@ -89,6 +97,16 @@ class Several:
             ),
             progress=False,
         )  # fmt: skip
+
+    def stop(self, output):
+        """A run that a signal stops; others begin where it ended."""
+        at_step(2, signal.SIGTERM)
+        with pytest.raises(SystemExit, match=str(128 + signal.SIGTERM)):
+            self.learn(output)
+        if current().is_first:
+            for name in ("alone", "three"):
+                shutil.copytree(f"{self.folder}/{output}-{self.name}", f"{self.folder}/pre-{name}")
+        current().wait()
 
     def add_sparse(self):
         """Gradients of some rows of a table are those of all processes; a weight that one alone has used too."""
@@ -123,5 +141,26 @@ def at_step(step, number):
     loop.train_step = counted
 
 
+def launch(count, arguments):
+    """Do this in so many processes with the environment that torchrun gives them; whether all ended well."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        meeting = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(count)}
+    started = []
+    for rank in range(count):
+        started.append(os.fork())
+        if started[-1] == 0:
+            os.environ.update(meeting, RANK=str(rank), LOCAL_RANK=str(rank))
+            run(arguments)
+            sys.exit()
+    return not any([os.waitpid(process, 0)[1] for process in started])
+
+
+def run(arguments):
+    Several(*arguments[:6], int(arguments[6])).run(*arguments[7:])
+
+
 if __name__ == "__main__":
-    Several(*sys.argv[1:7], int(sys.argv[7])).run(*sys.argv[8:])
+    if sys.argv[1] == "fork":
+        sys.exit(not all(launch(count, arguments) for count, arguments in json.loads(sys.argv[2])))
+    run(sys.argv[1:])

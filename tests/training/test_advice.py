@@ -29,6 +29,8 @@ def test_where_all_is_well_nothing_is_said():
     [
         ({"bf16": False}, "Precision: bf16 is off, but this hardware multiplies bfloat16 faster than float32. Leave bf16 out"),
         ({"gains_from_bf16": False}, "Precision: bf16 is on, but this hardware has no products in bfloat16"),
+        ({"fp16": True, "bf16": False}, "Precision: fp16 is on, but this hardware multiplies bfloat16 as fast"),
+        ({"fp16": True, "bf16": False, "gains_from_bf16": False}, "this CPU has no products in float16, so float32 is quicker"),
         ({"threads": 1}, "Threads: torch uses 1 of 2 cores. Set OMP_NUM_THREADS=2"),
         ({"lengths": (128,) * 37 + (50,) * 63}, "37 of 100 rows (37%) fill max_length=128, so what they had beyond it is lost."),
         ({"lengths": (128,) * 37 + (50,) * 63}, "The model reads up to 512 tokens: raise max_length."),
@@ -51,6 +53,7 @@ def test_what_could_be_better_is_said_with_the_setting_that_changes_it(changes, 
     "changes",
     [
         {"gains_from_bf16": False, "bf16": False},
+        {"gains_from_bf16": False, "bf16": False, "fp16": True, "device": "cuda", "batch_rows": 512},
         {"device": "cuda", "threads": 1, "batch_rows": 512},
         {"lengths": (128,) * 3 + (50,) * 997},
         {"checkpointing": True, "plain": Estimate(1e9, 1e9, 2e9, 60e9)},

@@ -1,11 +1,14 @@
 """The order of training data: every row once, like lengths together, random and repeatable."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.training.order import shuffled_batches, with_warm_up
+from headway.settings.training import TrainingArguments
+from headway.training.order import epoch_batches, order_facts, shuffled_batches, with_warm_up
 
 LENGTHS = np.array([3, 3, 5, 7, 11, 13, 2, 2, 2, 40] * 31)
 
@@ -36,6 +39,17 @@ def test_the_same_epoch_has_the_same_order_and_another_epoch_another():
     )
     assert first == again
     assert first != other
+
+
+def test_in_sequence_rows_come_as_they_stand():
+    arguments = TrainingArguments("out", train_sampling_strategy="sequential", per_device_train_batch_size=7)
+    batches = epoch_batches(LENGTHS, arguments, epoch=1)
+    assert np.concatenate(batches).tolist() == list(range(310))
+    assert {len(batch) for batch in batches} == {7, 310 % 7}
+    full = epoch_batches(LENGTHS, replace(arguments, dataloader_drop_last=True), epoch=1)
+    assert [batch.tolist() for batch in full] == [batch.tolist() for batch in batches[:-1]]
+    assert order_facts(arguments) == {"train_sampling_strategy": "sequential"}
+    assert order_facts(replace(arguments, train_sampling_strategy="group_by_length")) == {}
 
 
 def test_short_and_long_batches_are_mixed():

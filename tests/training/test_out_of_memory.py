@@ -5,20 +5,34 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from headway.core.batching import TokenSequence
 from headway.errors import OutOfMemoryError
+from headway.families import family
 from headway.neural import AutoModelForSequenceClassification
+from headway.neural.model import EncoderModel
+from headway.settings.pretraining import PretrainSettings
 from headway.settings.training import TrainingArguments
 from headway.tasks import Example
+from headway.training import Trainer
 from headway.training.batch import text_batch, text_loss
 from headway.training.objectives.heads import OBJECTIVES
 from headway.training.optimiser import make_optimizer
-from headway.training.out_of_memory import MESSAGES, is_out_of_memory, run_what_fits, smaller_limit, take_step
+from headway.training.out_of_memory import (
+    MESSAGES,
+    is_out_of_memory,
+    run_parts_that_fit,
+    run_what_fits,
+    smaller_limit,
+    take_step,
+)
 from headway.training.parts import halves, parts_of
+from headway.training.pretraining import pretrain
 from headway.training.step import mixed_precision, train_step
 
 CPU = torch.device("cpu")
@@ -94,6 +108,16 @@ def test_the_choices_of_a_question_stay_together():
         for row, target in zip(part.places.tolist(), part.targets.tolist(), strict=True):
             spans.append(([part.packed.lengths[text] for text in row if text >= 0], target))
     assert sorted(spans) == sorted(([n + c for c in range(2 + n % 2)], n % 2) for n in LENGTHS)
+
+
+def test_parts_draw_random_numbers_of_their_own_the_same_ones_each_time():
+    batch = replace(text_batch([sequence(n) for n in LENGTHS], [0] * 7, device=CPU), seed=13)
+    seeds = [part.seed for part in parts_of(batch, 1)]
+    assert seeds[0] == 13
+    assert len(set(seeds)) == 7
+    assert [part.seed for part in parts_of(batch, 1)] == seeds
+    assert {part.seed for part in parts_of(batch, 12)} < set(seeds)
+    assert [part.seed for part in parts_of(replace(batch, seed=14), 1)] != seeds
 
 
 def test_halves_are_as_equal_as_texts_allow_and_one_text_has_none():
@@ -204,39 +228,66 @@ def test_rows_that_are_only_run_are_halved_too_and_come_in_order():
         list(run_what_fits(lambda rows: run([0] * 4), [[7]], device=CPU))
 
 
-BOUNDED = """
-import json, resource, sys, warnings
-import torch
-torch.set_num_threads(1)
-from headway import AutoModelForSequenceClassification, Trainer, TrainingArguments
-from headway.families import family
+def test_batches_that_are_only_run_are_halved_with_random_numbers_where_they_stood():
+    seen = []
 
-config = family("bert").config(vocab_size=97, hidden_size=64, num_hidden_layers=4, num_attention_heads=4, intermediate_size=1024,
-    max_position_embeddings=64, num_labels=2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
-torch.manual_seed(0)
-model = AutoModelForSequenceClassification.from_config(config)
-rows = [{"input_ids": [(7 * row + place) % 90 + 5 for place in range(61)], "labels": row % 2} for row in range(128)]
-room, output = int(sys.argv[1]), sys.argv[2]
+    def run(batch):
+        seen.append(batch.tokens)
+        drawn = int(torch.randint(10**9, ()))
+        if batch.tokens > 12:
+            raise NO_MEMORY
+        return batch.packed.lengths, drawn
+
+    batches = [text_batch([sequence(n) for n in lengths], [0] * len(lengths), device=CPU) for lengths in (LENGTHS, (9,), (6, 7))]
+    torch.manual_seed(5)
+    found = list(run_parts_that_fit(run, batches, device=CPU))
+    assert seen == [38, 18, 11, 7, 11, 9, 9, 7, 6]
+    assert [length for lengths, _ in found for length in lengths] == [11, 7, 6, 5, 4, 3, 2, 9, 7, 6]
+    torch.manual_seed(5)
+    assert [drawn for _, drawn in found] == [int(torch.randint(10**9, ())) for _ in found]
+    with pytest.raises(OutOfMemoryError, match=r"to run the model on one row of 13 tokens"):
+        list(run_parts_that_fit(run, [text_batch([sequence(13)], [0], device=CPU)], device=CPU))
+
+
+LIMITED = """
+import json, resource, sys
+sys.path.insert(0, sys.argv[3])
+from training.test_out_of_memory import learn, torch
+torch.set_num_threads(1)
 torch.nn.Linear(8, 8)(torch.ones(2, 8)).sum().backward()  # whatever torch keeps for itself
-if room:
-    used = int([line.split()[1] for line in open("/proc/self/status") if line.startswith("VmSize")][0]) * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (used + room * 2**20,) * 2)
-arguments = TrainingArguments(output, max_steps=2, per_device_train_batch_size=64, learning_rate=0.05, optim="sgd", bf16=False,
-    save_strategy="steps", save_steps=2, logging_steps=1, seed=3, report_to="none")
-trainer = Trainer(model, arguments, train_dataset=rows, eval_dataset=rows, progress=False)
-trainer.train()
-loss = trainer.evaluate()["eval_loss"]
-print(json.dumps({"eval": loss, "max_tokens": trainer.state.max_tokens, "log": [line for line in trainer.state.log_history]}))
+used = int([line.split()[1] for line in open("/proc/self/status") if line.startswith("VmSize")][0]) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]) * 2**20,) * 2)
+print(json.dumps(learn(sys.argv[2])))
 """
+
+
+def learn(folder):
+    """Two steps of 32 rows of 61 tokens; the loss then, and what was found out about memory."""
+    torch.manual_seed(0)
+    config = family("bert").config(
+        vocab_size=97, hidden_size=64, num_hidden_layers=4, num_attention_heads=4, intermediate_size=1024, num_labels=2,
+        max_position_embeddings=64, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    rows = [{"input_ids": [(7 * row + place) % 90 + 5 for place in range(61)], "labels": row % 2} for row in range(64)]
+    arguments = TrainingArguments(
+        str(folder), max_steps=2, per_device_train_batch_size=32, learning_rate=0.05, optim="sgd", bf16=False, seed=3,
+        save_strategy="steps", save_steps=2, logging_steps=1,
+    )  # fmt: skip
+    model = AutoModelForSequenceClassification.from_config(config)
+    trainer = Trainer(model, arguments, train_dataset=rows, eval_dataset=rows, progress=False)
+    trainer.train()
+    loss = trainer.evaluate()["eval_loss"]
+    return {"eval": loss, "max_tokens": trainer.state.max_tokens, "log": trainer.state.log_history}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the bound is Linux's")
 def test_a_run_within_bounded_memory_ends_at_the_weights_of_the_unbounded_one(tmp_path):
-    from safetensors.torch import load_file
-
-    free, bounded = (run(tmp_path / name, room) for name, room in (("free", 0), ("bounded", 150)))
+    command = [sys.executable, "-c", LIMITED, "75", str(tmp_path / "bounded"), str(Path(__file__).parents[1])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    free, bounded = learn(tmp_path / "free"), json.loads(done.stdout.splitlines()[-1])
     assert free["max_tokens"] is None
-    assert bounded["max_tokens"] < 64 * 61
+    assert bounded["max_tokens"] < 32 * 61
     assert {"step": 1, "max_tokens": bounded["max_tokens"]} in [
         {name: entry[name] for name in ("step", "max_tokens")} for entry in bounded["log"] if "max_tokens" in entry
     ]
@@ -248,7 +299,53 @@ def test_a_run_within_bounded_memory_ends_at_the_weights_of_the_unbounded_one(tm
     assert state["max_tokens"] == bounded["max_tokens"]
 
 
-def run(folder, room):
-    done = subprocess.run([sys.executable, "-c", BOUNDED, str(room), str(folder)], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+@pytest.fixture
+def small_memory(monkeypatch):
+    """``small_memory(tokens)``: evaluations hold no more at once from now on; the tokens of all passes."""
+    seen, encode = [], EncoderModel.encode
+
+    def limited(most):
+        def run(model, packed):
+            if not torch.is_grad_enabled():
+                seen.append(packed.tokens)
+                if packed.tokens > most:
+                    raise NO_MEMORY
+            return encode(model, packed)
+
+        monkeypatch.setattr(EncoderModel, "encode", run)
+        return seen
+
+    return limited
+
+
+def test_evaluation_through_a_data_collator_is_halved_too(model, tmp_path, small_memory):
+    def collate(rows):
+        ids = torch.tensor([row["input_ids"] for row in rows])
+        return {"input_ids": ids, "labels": ids[:, 1] % 5}
+
+    rows = [{"input_ids": [2, 5 + n, 3]} for n in range(23)]
+    arguments = TrainingArguments(str(tmp_path), per_device_eval_batch_size=7, bf16=False)
+    trainer = Trainer(model, arguments, eval_dataset=rows, data_collator=collate, progress=False)
+    expected = trainer.evaluate()
+    seen = small_memory(13)
+    assert trainer.evaluate() == pytest.approx(expected)
+    assert seen[:3] == [21, 12, 9]
+    assert max(seen[1:]) == 12
+
+
+def test_evaluation_in_pre_training_is_halved_too(tmp_path, text_file, tokenizer_folder, small_memory):
+    def evaluated(name):
+        settings = PretrainSettings(
+            files=(str(text_file),), tokenizer=str(tokenizer_folder), output_dir=str(tmp_path / name), family="bert",
+            hidden_size=28, num_hidden_layers=1, num_attention_heads=4, max_position_embeddings=37, max_length=29, max_steps=1,
+            tokens_per_batch=131, held_out=0.3, eval_strategy="steps", eval_steps=1, bf16=False,
+        )  # fmt: skip
+        pretrain(settings, progress=False)
+        (line,) = [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines() if "eval_" in line]
+        return line
+
+    expected = evaluated("free")
+    seen = small_memory(70)
+    assert evaluated("bounded") == pytest.approx(expected, rel=1e-5)
+    assert seen[0] > 70
+    assert sum(tokens > 70 for tokens in seen) < 3  # once an evaluation

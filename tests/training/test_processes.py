@@ -22,12 +22,19 @@ SCRIPT = Path(__file__).parent / "several.py"
 
 def torchrun(count, *arguments):
     """The script in so many processes; what it said and its status."""
-    start = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--nproc-per-node", str(count)]
-    start += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]  # any free port
+    start = ["-m", "torch.distributed.run", "--nproc-per-node", str(count)]
+    return started(*start, "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", SCRIPT, *arguments)  # any free port
+
+
+def forked(*launches):
+    """Several launches of the script, one after the other, which import torch once; what they said and whether all ended well."""
+    return started(SCRIPT, "fork", json.dumps(launches))
+
+
+def started(*arguments):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*start, str(SCRIPT), *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=200, check=False
-    )
+    command = [sys.executable, "-W", "ignore", *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +56,14 @@ def model(tmp_path_factory, tokenizer_folder):
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory, model, labelled_file, text_file, tokenizer_folder):
-    """``ran(processes, name, *parts)``: the folder that all of them write to, and what torchrun said; None for one process."""
-    folder = tmp_path_factory.mktemp("several")
+def folder(tmp_path_factory):
+    """What all of them write to."""
+    return tmp_path_factory.mktemp("several")
 
-    def run(count, name, *parts, recipe=2):
-        where = [*map(str, (folder, model, labelled_file, text_file, tokenizer_folder)), name]
-        if count == 1:
-            Several(*where, recipe).run(*parts)
-            return folder, None
-        return folder, torchrun(count, *where, recipe, *parts)
 
-    return run
+@pytest.fixture(scope="module")
+def where(folder, model, labelled_file, text_file, tokenizer_folder):
+    return [*map(str, (folder, model, labelled_file, text_file, tokenizer_folder))]
 
 
 def weights(folder):
@@ -78,58 +81,59 @@ def log(folder):
     return [{name: value for name, value in line.items() if name != "tokens_per_second"} for line in lines]
 
 
+PARTS = ["sparse", "fine-tune", "pretrain", "stop", "fine-tune sharded", "pretrain sharded", "sigterm", "sigkill"]
+
+
 @pytest.fixture(scope="module")
-def two(ran):
-    folder, found = ran(2, "two", "sparse", "fine-tune", "pretrain", "stop", "fine-tune sharded", "pretrain sharded")
-    assert found.returncode == 0, found.stderr
-    return folder
+def two(folder, where):
+    """What torchrun said of two processes, of which one is killed in the end."""
+    found = torchrun(2, *where, "two", 2, *PARTS)
+    assert found.returncode != 0
+    assert found.stdout.split("\n") == [*PARTS[:-1], ""], found.stderr
+    return found
 
 
 @pytest.mark.filterwarnings("ignore:.*new:UserWarning", "ignore:.*made anew:UserWarning")
-def test_two_processes_learn_and_measure_what_one_does(ran, two):
-    ran(1, "one", "fine-tune", "pretrain", recipe=1)
+def test_two_processes_learn_and_measure_what_one_does(folder, where, two):
+    Several(*where, "one", 1).run("fine-tune", "pretrain")
     for part, sharded in product(("fine", "pre"), ("", "sharded-")):
-        found, expected = two / f"{sharded}{part}-two", two / f"{part}-one"
+        found, expected = folder / f"{sharded}{part}-two", folder / f"{part}-one"
         assert_close(weights(found), weights(expected))
         for ours, theirs in zip(log(found), log(expected), strict=True):
             assert ours == pytest.approx(theirs, rel=1e-3)
     found, sharded, expected = (
-        json.loads((two / f"{name}.json").read_text()) for name in ("fine-two", "sharded-fine-two", "fine-one")
+        json.loads((folder / f"{name}.json").read_text()) for name in ("fine-two", "sharded-fine-two", "fine-one")
     )
     np.testing.assert_allclose(found["logits"], expected["logits"], atol=1e-4)
     np.testing.assert_allclose(sharded["logits"], expected["logits"], atol=1e-4)
     assert found["step"] == sharded["step"] == expected["step"] == 14  # 83 rows in steps of twelve, twice
 
 
-def test_what_a_callback_wants_in_one_process_ends_all_of_them(two):
-    assert json.loads((two / "stop-two.json").read_text())["step"] == 5
+def test_what_a_callback_wants_in_one_process_ends_all_of_them(folder, two):
+    assert json.loads((folder / "stop-two.json").read_text())["step"] == 5
 
 
-def test_stopped_and_killed_runs_go_on_in_any_number_of_processes(ran, two):
-    folder, stopped = ran(2, "stopped", "sigterm")
-    assert stopped.returncode != 0
-    assert stopped.stderr.count("Stopped by SIGTERM after step 2 of 7. The same run started again goes on from") == 1
-    for name in ("alone", "three"):
-        shutil.copytree(folder / "pre-stopped", folder / f"pre-{name}")
-    _, killed = ran(2, "stopped", "sigkill")
-    assert killed.returncode != 0
-    assert newest_state(folder / "pre-stopped").name == "checkpoint-3"
-    assert ran(2, "stopped", "pretrain")[1].returncode == 0
-    found, expected = weights(folder / "pre-stopped"), weights(folder / "pre-two")
+def test_stopped_and_killed_runs_go_on_in_any_number_of_processes(folder, where, two):
+    assert two.stderr.count("Stopped by SIGTERM after step 2 of 7. The same run started again goes on from") == 1
+    assert newest_state(folder / "stopped-two").name == "checkpoint-3"
+    shutil.move(folder / "stopped-two", folder / "pre-again")
+    went_on = forked((2, [*where, "again", "2", "pretrain"]), (3, [*where, "three", "2", "resume sharded"]))
+    assert went_on.returncode == 0, went_on.stderr
+    expected = weights(folder / "pre-two")
+    found = weights(folder / "pre-again")
     assert all((found[name] == expected[name]).all() for name in expected)
-    assert log(folder / "pre-stopped") == log(folder / "pre-two")
-    ran(1, "alone", "pretrain")
-    assert_close(weights(folder / "pre-alone"), expected)
-    assert ran(3, "three", "resume sharded")[1].returncode == 0
+    assert log(folder / "pre-again") == log(folder / "pre-two")
     assert_close(weights(folder / "pre-three"), expected)
+    Several(*where, "alone", 2).run("pretrain")
+    assert_close(weights(folder / "pre-alone"), expected)
 
 
-def test_shards_of_two_processes_go_on_in_one(ran, two):
-    shards = (two / "sharded-pre-two" / "checkpoint-3" / "optimizer").iterdir()
+def test_shards_of_two_processes_go_on_in_one(folder, where, two):
+    shards = (folder / "sharded-pre-two" / "checkpoint-3" / "optimizer").iterdir()
     assert {file.name[:11] for file in shards} == {"shard-00001", "shard-00002"}
-    shutil.copytree(two / "sharded-pre-two" / "checkpoint-3", two / "sharded-pre-later" / "checkpoint-3")
-    ran(1, "later", "resume shards")
-    assert_close(weights(two / "sharded-pre-later"), weights(two / "pre-two"))
+    shutil.copytree(folder / "sharded-pre-two" / "checkpoint-3", folder / "sharded-pre-later" / "checkpoint-3")
+    Several(*where, "later", 2).run("resume shards")
+    assert_close(weights(folder / "sharded-pre-later"), weights(folder / "pre-two"))
 
 
 def test_batches_are_shared_out_once_each_and_alike_in_tokens():

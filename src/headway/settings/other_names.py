@@ -63,12 +63,6 @@ OTHER_NAMES: Mapping[str, Alias] = {
     ),
     # data
     "group_by_length": _idle("batches are always made of texts of like length, and no padding is computed"),
-    "train_sampling_strategy": Alias(
-        None,
-        "batches are always made of texts of like length, in random order",
-        harmless=("random", "group_by_length"),
-        remedy="train_sampling_strategy={value!r} is not available: the order is random. Leave it out.",
-    ),
     "length_column_name": _idle("lengths are counted here"),
     "remove_unused_columns": _idle("columns that the model does not read are left alone"),
     "dataloader_pin_memory": _idle(_ROWS),
@@ -131,36 +125,23 @@ OTHER_NAMES: Mapping[str, Alias] = {
         harmless=(True, None),
         remedy="save_safetensors={value!r} would write pickles, which run code when they are loaded. Leave it out.",
     ),
-    "save_only_model": _absent(
-        *_NONE_OF_IT,
-        instead="save_only_model={value!r} would leave checkpoints that cannot be resumed. Use save_total_limit=1 to save space.",
-    ),
     "save_on_each_node": _idle("the first process saves"),
     "restore_callback_states_from_checkpoint": _idle("callbacks that have a state are always restored"),
     "enable_jit_checkpoint": _idle("checkpoints are whole whenever a training is interrupted"),
     "hub_always_push": _idle("a push that finds the one before under way is left out"),
     # precision and speed
-    "fp16": _absent(*_NONE_OF_IT, instead="fp16={value!r} is not available. Use bf16=True, which has the range of fp32."),
     "fp16_opt_level": _idle("there is no Apex"),
     "fp16_backend": _idle("there is one way to mix precisions, torch.autocast"),
     "half_precision_backend": _idle("there is one way to mix precisions, torch.autocast"),
     "fp16_full_eval": _idle(_PRECISION, *_NONE_OF_IT),
     "bf16_full_eval": _idle(_PRECISION, *_NONE_OF_IT),
-    "tf32": _absent(
-        *_NONE_OF_IT, instead="tf32={value!r} is not available. Use bf16=True, which is faster on the same hardware."
-    ),
     "jit_mode_eval": _idle("evaluation runs on packed batches", *_NONE_OF_IT),
-    "torch_compile": _absent(*_NONE_OF_IT, instead="torch_compile={value!r} is not available. Leave it out."),
-    "torch_compile_backend": _absent(*_NONE_OF_IT, instead="torch_compile_backend={value!r} is not available. Leave it out."),
-    "torch_compile_mode": _absent(*_NONE_OF_IT, instead="torch_compile_mode={value!r} is not available. Leave it out."),
-    "torchdynamo": _absent(*_NONE_OF_IT, instead="torchdynamo={value!r} is not available. Leave it out."),
+    "torchdynamo": Alias("torch_compile_backend", "its name since transformers 4.28", harmless=(None,)),
     "use_liger_kernel": _idle("packed batches have kernels of their own", *_NONE_OF_IT),
     "liger_kernel_config": _idle("packed batches have kernels of their own", *_NONE_OF_IT),
     "torch_empty_cache_steps": _idle("memory that is free goes back now and then"),
-    "auto_find_batch_size": _absent(
-        *_NONE_OF_IT,
-        instead="auto_find_batch_size={value!r} is not available. Halve per_device_train_batch_size and double "
-        "gradient_accumulation_steps: the weights stay the same.",
+    "auto_find_batch_size": _idle(
+        "a step that memory does not hold always runs in smaller parts, with the same result", *_NONE_OF_IT
     ),
     "gradient_checkpointing_kwargs": Alias(
         None,

@@ -125,10 +125,10 @@ class PretrainSettings(TrainingArguments):
     adam_epsilon: float = 1e-6
     """AdamW's term that keeps the division finite."""
 
-    logging_steps: int = 50
+    logging_steps: float = 50
     """Steps between lines of the log."""
 
-    save_steps: int = 250
+    save_steps: float = 250
     """Steps between checkpoints with the strategy ``steps``."""
 
     save_total_limit: int | None = 2

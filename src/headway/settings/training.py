@@ -18,10 +18,12 @@ Schedule = Literal[
     "constant_with_warmup",
     "inverse_sqrt",
     "warmup_stable_decay",
+    "reduce_lr_on_plateau",
 ]
 Optimizer = Literal["adamw_torch_fused", "adamw_torch", "adafactor", "adagrad", "nadam", "radam", "rmsprop", "sgd"]
 When = Literal["no", "steps", "epoch"]
 BALANCED = "balanced"
+AllTokens = Literal["no", "inside", "same"]
 HubStrategy = Literal["end", "every_save", "checkpoint", "all_checkpoints"]
 
 
@@ -57,8 +59,12 @@ class TrainingArguments(Config):
     max_length: int | None = None
     """Tokens that a text may have; longer ones are cut. None is the model's own limit."""
 
+    label_all_tokens: AllTokens = "no"
+    """Whether the further tokens of labelled words are learnt too: with the label of an inside (I-PER behind B-PER), which True
+    means, or with the same label again."""
+
     lr_scheduler_type: Schedule = "linear"
-    """How the learning rate falls after warm-up."""
+    """How the learning rate falls after warm-up; ``reduce_lr_on_plateau`` waits for evaluations that are no better."""
 
     warmup_steps: float = 0
     """Steps in which the learning rate rises from zero; below 1 it is a share of all steps."""
@@ -105,11 +111,26 @@ class TrainingArguments(Config):
     bf16: bool | None = None
     """Whether matrix products run in bfloat16 over float32 weights. None: where the hardware gains from it."""
 
+    fp16: bool = False
+    """Whether matrix products run in float16 over float32 weights, with losses scaled so that small gradients count."""
+
+    tf32: bool | None = None
+    """Whether float32 products on NVIDIA's GPUs run in TensorFloat-32, faster and less exact. None leaves torch's own setting."""
+
+    torch_compile: bool = False
+    """Whether the encoder's layers are compiled by ``torch.compile``; attention stays as it is."""
+
+    torch_compile_backend: str | None = None
+    """What compiles them; None is inductor, which needs a C++ compiler on CPUs and Triton on GPUs."""
+
+    torch_compile_mode: str | None = None
+    """How inductor compiles: default, reduce-overhead, max-autotune …"""
+
     logging_strategy: When = "steps"
     """When the figures since the last line go to the log."""
 
-    logging_steps: int = 500
-    """Steps between lines of the log with the strategy ``steps``."""
+    logging_steps: float = 500
+    """Steps between lines of the log with the strategy ``steps``; below 1 it is a share of all steps."""
 
     logging_first_step: bool = False
     """Whether the first step has a line of its own."""
@@ -129,17 +150,20 @@ class TrainingArguments(Config):
     eval_on_start: bool = False
     """Whether the model is evaluated before the first step too."""
 
-    eval_steps: int | None = None
-    """Steps between evaluations with the strategy ``steps``; None is ``logging_steps``."""
+    eval_steps: float | None = None
+    """Steps between evaluations with the strategy ``steps``, or a share of all; None is ``logging_steps``."""
 
     save_strategy: Literal["no", "steps", "epoch", "best"] = "steps"
     """When a checkpoint is written from which training can go on; ``best`` is after each evaluation that was the best so far."""
 
-    save_steps: int = 500
-    """Steps between checkpoints with the strategy ``steps``."""
+    save_steps: float = 500
+    """Steps between checkpoints with the strategy ``steps``; below 1 it is a share of all steps."""
 
     save_total_limit: int | None = None
     """Checkpoints kept; older ones are removed after a new one is safely on disk."""
+
+    save_only_model: bool = False
+    """Whether checkpoints hold the model alone; they are smaller, and training cannot go on from them."""
 
     load_best_model_at_end: bool = False
     """Whether the weights of the best evaluation are the result; its checkpoint is kept."""
@@ -158,6 +182,9 @@ class TrainingArguments(Config):
 
     data_seed: int | None = None
     """Decides the data order alone; None is ``seed``."""
+
+    train_sampling_strategy: Literal["random", "group_by_length", "sequential"] = "random"
+    """In which order rows are learnt: at random, which here always groups texts of like length, or as they stand."""
 
     dataloader_drop_last: bool = False
     """Whether the batch of each epoch that is not full is left out."""
@@ -242,8 +269,8 @@ class TrainSettings(TrainingArguments):
     model_settings: tuple[str, ...] = ()
     """Changes to the model's configuration, as NAME=VALUE: classifier_pooling=mean."""
 
-    logging_steps: int = 50
-    """Steps between lines of the log."""
+    logging_steps: float = 50
+    """Steps between lines of the log; below 1 it is a share of all steps."""
 
     eval_strategy: When = "epoch"
     """When the model is evaluated."""

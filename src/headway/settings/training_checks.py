@@ -32,6 +32,7 @@ def check_training(arguments: "TrainingArguments") -> None:
     _check_choices(arguments)
     _check_evaluation(arguments)
     _check_best(arguments)
+    _check_precision(arguments)
 
 
 def _take_forms(arguments: Any) -> None:
@@ -44,6 +45,10 @@ def _take_forms(arguments: Any) -> None:
     object.__setattr__(arguments, "fsdp", _sharding(arguments.fsdp))
     if arguments.max_grad_norm is None:
         object.__setattr__(arguments, "max_grad_norm", 0.0)
+    if isinstance(arguments.label_all_tokens, bool):
+        object.__setattr__(arguments, "label_all_tokens", "inside" if arguments.label_all_tokens else "no")
+    if arguments.torch_compile_backend is not None or arguments.torch_compile_mode is not None:
+        object.__setattr__(arguments, "torch_compile", True)
     for name in (*COUNTS, *INTERVALS, "max_steps", "max_length", "save_total_limit", "seed", "data_seed"):
         value = getattr(arguments, name)
         if isinstance(value, float) and value.is_integer():
@@ -116,9 +121,9 @@ def _check_counts(arguments: "TrainingArguments") -> None:
             raise ConfigError(f"{name} is {getattr(arguments, name)}; it counts something and must be at least 1. Raise {name}.")
     for name in INTERVALS:
         value = getattr(arguments, name)
-        if value is not None and value < 1:
+        if value is not None and (value <= 0 or (value > 1 and not float(value).is_integer())):
             raise ConfigError(
-                f"{name} is {value}; it counts something and must be at least 1. Use a number of steps, or {name[:-6]}"
+                f"{name} is {value}; it is a number of steps, or below 1 a share of all steps. Use one of these, or {name[:-6]}"
                 "_strategy='no' for never."
             )
     for name in ("save_total_limit", "max_length"):
@@ -194,9 +199,19 @@ def _check_choices(arguments: "TrainingArguments") -> None:
         )
 
 
+def is_multiple(steps: float, *, of: float) -> bool:
+    """Whether one interval is a whole number of others: both in steps, or both as shares of all steps."""
+    return (steps < 1) == (of < 1) and math.isclose(steps / of, round(steps / of), rel_tol=1e-6) and steps >= of
+
+
 def _check_evaluation(arguments: "TrainingArguments") -> None:
     if arguments.eval_strategy != "no":
         return
+    if arguments.lr_scheduler_type == "reduce_lr_on_plateau":
+        raise ConfigError(
+            "lr_scheduler_type is 'reduce_lr_on_plateau', but eval_strategy is 'no', so the learning rate would never fall. Use "
+            "eval_strategy='epoch' or 'steps'."
+        )
     if arguments.save_strategy == "best":
         raise ConfigError(
             "save_strategy is 'best', but eval_strategy is 'no', so nothing says which weights are the best. Use "
@@ -208,10 +223,21 @@ def _check_best(arguments: "TrainingArguments") -> None:
     if not arguments.load_best_model_at_end or arguments.save_strategy == "best":
         return
     every = (arguments.eval_steps or arguments.logging_steps, arguments.save_steps)
-    fits = arguments.eval_strategy == arguments.save_strategy and (arguments.eval_strategy != "steps" or every[1] % every[0] == 0)
+    same = arguments.eval_strategy == arguments.save_strategy
+    fits = same and (arguments.eval_strategy != "steps" or is_multiple(every[1], of=every[0]))
     if arguments.eval_strategy == "no" or not fits:
         raise ConfigError(
             f"load_best_model_at_end needs a checkpoint of each evaluation, but eval_strategy is {arguments.eval_strategy!r} and "
             f"save_strategy {arguments.save_strategy!r} (every {every[0]} and {every[1]} steps). Use the same for both, or "
             "save_strategy='best'."
         )
+
+
+def _check_precision(arguments: "TrainingArguments") -> None:
+    if arguments.fp16 and arguments.bf16:
+        raise ConfigError(
+            "fp16 and bf16 are both on, and products run in one of them. Leave fp16 out: bf16 needs no scaled losses."
+        )
+    for name, remedy in (("fp16", "Use bf16=True, which needs no scaled losses."), ("torch_compile", "Leave one of them out.")):
+        if arguments.fsdp and getattr(arguments, name):
+            raise ConfigError(f"{name} and fsdp={arguments.fsdp!r} are both asked for, which do not go together here. {remedy}")

@@ -35,6 +35,31 @@ def token_targets(tokens: TextTokens, labels: Sequence[int], *, count: int) -> l
     return targets
 
 
+def learnt_by_all_tokens(examples: Sequence[Example], encoded: Encoded, facts: ModelFacts, *, inside: bool) -> list[Example]:
+    """The examples with each word's label at all of its tokens; ``inside``: behind a B- they have its I-, where there is one."""
+    reading: Reading = encoded.memory
+    further = _insides(list(facts.config.id2label.values())) if inside else {}
+    return [
+        Example(example.sequences, _spread(example.target, tokens, further))
+        for example, tokens in zip(examples, reading.windows, strict=True)
+    ]
+
+
+def _spread(targets: Sequence[int], tokens: TextTokens, further: Mapping[int, int]) -> list[int]:
+    found = list(targets)
+    for word in tokens.each_word:
+        label = found[tokens.places[word.first]]
+        for token in range(word.first + 1, word.last + 1):
+            found[tokens.places[token]] = further.get(label, label)
+    return found
+
+
+def _insides(names: Sequence[str]) -> dict[int, int]:
+    """For each label of an entity's beginning that of its inside."""
+    pairs = {place: f"I{name[1:]}" for place, name in enumerate(names) if name.startswith("B-")}
+    return {place: names.index(inside) for place, inside in pairs.items() if inside in names}
+
+
 def word_target(label: Any, names: Sequence[str]) -> int:
     """The place of a word's label among the names, by name or by number; ``LEFT_OUT`` for a word that does not count."""
     plain = label.item() if hasattr(label, "item") else label

@@ -215,6 +215,9 @@ class Training:
     """The task's options that all references tell, with which the model is measured and used from then on."""
     measure: Callable[[np.ndarray, np.ndarray, ModelConfig], Mapping[str, float]] | None = None
     """The scores of logits and targets alone, (rows, …), where answers can be told without the text."""
+    by_all_tokens: Callable[..., Sequence[Example]] | None = None
+    """For tasks that label words: from the ``examples`` of an input, the input, the facts and ``inside`` (whether further tokens
+    have the label of an inside) to examples in which all tokens of a word are learnt, not the first alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

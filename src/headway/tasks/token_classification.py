@@ -12,7 +12,7 @@ from headway.tasks.columns import SINGLES, TableForm
 from headway.tasks.entities import LabelSet, Rules, Scheme, best_labels, detected
 from headway.tasks.entity_inputs import WORD_NAMES, read_call, read_input, text_or_words
 from headway.tasks.entity_scorer import EntityScorer
-from headway.tasks.entity_targets import word_examples, word_labels, word_options
+from headway.tasks.entity_targets import learnt_by_all_tokens, word_examples, word_labels, word_options
 from headway.tasks.entity_windows import Entity, Reading, merged
 from headway.tasks.entity_words import TextTokens, Words, for_split_words, word_scores
 from headway.tasks.limits import check_lengths, token_limit, window_stride
@@ -270,5 +270,5 @@ TASK = Task(
         prepare=scorer,
         options={"each_word": True, "is_split_into_words": True},
     ),
-    training=Training(examples=word_examples, labels=word_labels, options=word_options),
+    training=Training(examples=word_examples, labels=word_labels, options=word_options, by_all_tokens=learnt_by_all_tokens),
 )

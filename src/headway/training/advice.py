@@ -1,5 +1,6 @@
 """What the machine could do that the settings leave unused, and what would make training quicker: facts in, sentences out."""
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
 from headway.tasks import Example
 from headway.training.estimate import Estimate, available, estimate, said
-from headway.training.step import gains_from_bf16
+from headway.training.moments import intervals
+from headway.training.step import gains_from_bf16, half_precision
 
 FEW_TOKENS = {"cpu": 128, "cuda": 2048}
 """Tokens of a batch below which the hardware spends more time between products than in them."""
@@ -30,6 +32,7 @@ class Facts:
     device: str
     gains_from_bf16: bool
     bf16: bool
+    fp16: bool = False
     cores: int
     threads: int
     lengths: tuple[int, ...]
@@ -107,6 +110,13 @@ def advice(facts: Facts) -> list[str]:
 
 
 def _precision(facts: Facts) -> str | None:
+    if facts.fp16 and facts.gains_from_bf16:
+        return (
+            "Precision: fp16 is on, but this hardware multiplies bfloat16 as fast, and that has the range of float32. Leave fp16 "
+            "out to use it."
+        )
+    if facts.fp16 and facts.device == "cpu":
+        return "Precision: fp16 is on, but this CPU has no products in float16, so float32 is quicker. Leave fp16 out."
     if facts.gains_from_bf16 and not facts.bf16:
         return (
             "Precision: bf16 is off, but this hardware multiplies bfloat16 faster than float32. Leave bf16 out to use it; "
@@ -197,7 +207,7 @@ def advice_at_start(
     rows = [tuple(map(len, example.sequences)) for example in examples]
     facts = facts_of(model, rows, arguments, evaluated_rows=len(held_out) if hasattr(held_out, "__len__") else 0)
     largest, checkpointing = _largest(rows, facts.batch_rows), arguments.gradient_checkpointing
-    needed = estimate(model, largest, arguments, low=facts.bf16, checkpointing=checkpointing)
+    needed = estimate(model, largest, arguments, low=facts.bf16 or facts.fp16, checkpointing=checkpointing)
     return [*said(needed, facts.room), *advice(facts)]
 
 
@@ -208,12 +218,14 @@ def facts_of(model: EncoderModel, rows: Sequence[Sequence[int]], arguments: Trai
     batch, accumulation = arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps
     a_epoch = -(-len(rows) // (batch * accumulation))
     steps = float(arguments.max_steps) if arguments.max_steps > 0 else a_epoch * arguments.num_train_epochs
-    low = gains if arguments.bf16 is None else arguments.bf16
+    half = half_precision(device, bf16=arguments.bf16, fp16=arguments.fp16)
+    low = half is not None
     pass_over = forward_operations(model.architecture, [one for row in rows for one in row], targets=len(rows))
     return Facts(
         device=device.type if device.type in FEW_TOKENS else "cpu",
         gains_from_bf16=gains,
-        bf16=low,
+        bf16=half == torch.bfloat16,
+        fp16=arguments.fp16,
         cores=_cores(),
         threads=torch.get_num_threads(),
         lengths=lengths,
@@ -248,7 +260,7 @@ def _evaluations(arguments: TrainingArguments, steps: float, a_epoch: int) -> fl
         case "epoch":
             return steps / a_epoch
         case _:
-            return steps / (arguments.eval_steps or arguments.logging_steps)
+            return steps / intervals(arguments, math.ceil(steps)).evaluating
 
 
 def _largest(rows: Sequence[Sequence[int]], count: int) -> list[int]:

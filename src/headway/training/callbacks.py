@@ -115,10 +115,12 @@ def is_improvement(value: float, best: float | None, args: "TrainingArguments", 
     """Whether a value of the metric is better than the best so far, by more than ``least``; the first one is."""
     if best is None:
         return True
-    greater = args.greater_is_better
-    if greater is None:
-        greater = not metric_name(args).endswith("loss")
-    return (value - best if greater else best - value) > least
+    return (value - best if is_greater_better(args) else best - value) > least
+
+
+def is_greater_better(args: "TrainingArguments") -> bool:
+    """Whether more of the metric by which models are compared is better."""
+    return not metric_name(args).endswith("loss") if args.greater_is_better is None else args.greater_is_better
 
 
 class Callbacks:

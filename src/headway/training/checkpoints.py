@@ -26,6 +26,11 @@ from headway.training.soundness import newest_sound, write_hashes
 
 STATE, OPTIMIZER, SHARDS = "trainer_state.json", "optimizer.safetensors", "optimizer"
 
+ONLY_MODEL = (
+    "{folder} holds the model alone, because save_only_model was on, and without the optimiser's state training cannot go on "
+    "from it. Use it as the model of a new run in another output folder; or, to begin anew, give resume_from_checkpoint=False."
+)
+
 
 @dataclass
 class TrainerState:
@@ -34,7 +39,9 @@ class TrainerState:
     Steps done, epochs that are done, batches of the next that are done, the log so far, and loss and gradient norm of the steps
     that are not in the log yet; the best value of the metric, and where the weights are that it was measured on;
     whether a callback ended the training; how many batches a step has over all
-    processes, which stays as it began; how many tokens at once memory was found to hold, None where it held all batches.
+    processes, which stays as it began; how many tokens at once memory was found to hold, None where it held all batches; what
+    decides about the learning rate and, in float16, about the size of the loss; and the steps between lines of the log,
+    evaluations and checkpoints.
     """
 
     global_step: int = 0
@@ -51,6 +58,11 @@ class TrainerState:
     batches_of_epoch: int = 1
     batches_of_step: int = 0
     max_tokens: int | None = None
+    plateau: dict[str, Any] = field(default_factory=dict)
+    loss_scale: dict[str, Any] = field(default_factory=dict)
+    logging_steps: int = 500
+    eval_steps: int = 500
+    save_steps: int = 500
 
     @property
     def is_world_process_zero(self) -> bool:
@@ -76,7 +88,7 @@ def checkpoint_folder(output: str | Path, step: int) -> Path:
 def save_state(
     folder: Path,
     model: EncoderModel,
-    optimizer: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer | None,
     state: TrainerState,
     *,
     identity: Mapping[str, Any],
@@ -85,15 +97,16 @@ def save_state(
 ) -> None:
     """Write the checkpoint of the step that is done; then remove the oldest beyond ``limit``, but never the best.
 
-    ``shards`` is a folder with what the optimiser keeps, where several processes wrote it.
+    ``shards`` is a folder with what the optimiser keeps, where several processes wrote it. Without an optimiser training cannot
+    go on from it.
     """
     from safetensors.torch import save_file
 
     with atomic_folder(folder) as draft:
         model.save_pretrained(draft)
-        if shards is None:
+        if shards is None and optimizer is not None:
             save_file(optimizer_tensors(model, optimizer) | _random_state(model), draft / OPTIMIZER)
-        else:
+        elif shards is not None:
             os.replace(shards, draft / SHARDS)
         values = asdict(state) | {"identity": dict(identity)}
         (draft / STATE).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
@@ -121,6 +134,8 @@ def load_state(
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if not any((folder / name).exists() for name in (SHARDS, OPTIMIZER)):
+        raise CheckpointError(ONLY_MODEL.format(folder=folder))
     try:
         values = json.loads((folder / STATE).read_text(encoding="utf-8"))
         is_sharded = (folder / SHARDS).is_dir()

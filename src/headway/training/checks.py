@@ -78,6 +78,15 @@ def check_length(arguments: TrainingArguments, model: EncoderModel) -> None:
         )
 
 
+def check_tokens(arguments: TrainingArguments, task: Task) -> None:
+    """Refuse to learn from all tokens of words where no words are labelled."""
+    if arguments.label_all_tokens != "no" and (task.training is None or task.training.by_all_tokens is None):
+        raise ConfigError(
+            f"label_all_tokens says what the further tokens of words learn, but in the task {task.name!r} words have no labels. "
+            "Leave it out."
+        )
+
+
 def check_resume(arguments: TrainingArguments) -> None:
     """Refuse a folder to go on from that is none."""
     folder = arguments.resume_from_checkpoint

@@ -1,10 +1,11 @@
 """Data to measure on, in all its forms: one set or several by name, with labels of its own or a collator's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from headway.training.labelled import Measurable
+from headway.training.out_of_memory import run_what_fits
 from headway.training.reading import Reading
 from headway.training.rows import Collator, collated_batch
 from headway.training.scoring import PredictionOutput, Scoring
@@ -55,16 +56,21 @@ class HeldOut:
         return self.reading.measurable(rows, "eval_dataset")
 
     def _collated_loss(self, rows: Any, prefix: str) -> dict[str, float]:
-        scoring, total, targets = self.scoring, 0.0, 0.0
-        assert self.collator is not None
-        for start in range(0, len(rows), self.rows_at_once):
-            chosen = [rows[index] for index in range(start, min(start + self.rows_at_once, len(rows)))]
-            batch = collated_batch(chosen, self.collator, scoring.model, keep=self.own_loss)
+        scoring, collator = self.scoring, self.collator
+        assert collator is not None
+
+        def run(indices: Sequence[int]) -> tuple[float, int]:
+            batch = collated_batch([rows[index] for index in indices], collator, scoring.model, keep=self.own_loss)
             with scoring.precision():
-                total += float(scoring.objective.loss_sum(scoring.model, batch))
-            targets += batch.count
+                return float(scoring.objective.loss_sum(scoring.model, batch)), batch.count
+
+        starts = range(0, len(rows), self.rows_at_once)
+        plan = [range(start, min(start + self.rows_at_once, len(rows))) for start in starts]
+        total, targets = 0.0, 0
+        for _, (loss, count) in run_what_fits(run, plan, device=scoring.model.device):
+            total, targets = total + loss, targets + count
             scoring.tell()
-        return {f"{prefix}_loss": total / (targets or 1.0)}
+        return {f"{prefix}_loss": total / (targets or 1)}
 
 
 def _few(data: Any) -> Any:

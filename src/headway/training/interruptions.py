@@ -62,6 +62,8 @@ def stopped_message(number: int, state: TrainerState, folder: Path | None, argum
     if folder is None:
         why = "Its checkpoint could not be written" if wanted else "Nothing was saved, because save_strategy is 'no'"
         return f"{stopped} {why}; training goes on from the last checkpoint there is, or anew."
+    if arguments.save_only_model:
+        return f"{stopped} The model is in {folder}, from which training cannot go on: save_only_model left the optimiser out."
     how = (
         "The same run started again goes on"
         if arguments.resume_from_checkpoint is True

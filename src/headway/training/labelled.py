@@ -8,6 +8,7 @@ from typing import Any
 from headway.errors import DataError, HeadwayError
 from headway.evaluation.measuring import evaluation_of
 from headway.evaluation.rows import find_columns
+from headway.settings.training import AllTokens
 from headway.tasks import Encoded, Example, ModelFacts, Prepared, Scorer, Task
 from headway.tasks.labels import is_nothing
 from headway.tasks.note import noted_options
@@ -49,6 +50,8 @@ class RowReader:
     max_length: int | None = None
     labelled: bool = True
     """Whether the rows have to have references."""
+    all_tokens: AllTokens = "no"
+    """What the further tokens of words learn."""
 
     def examples(self) -> list[Example]:
         """What is learnt from the rows; of an input nothing else is kept."""
@@ -127,8 +130,12 @@ class RowReader:
 
     def _learnt(self, number: int, encoded: Encoded) -> Sequence[Example]:
         reference = self._reference(number)
+        training = self.task.trainable()
         try:
-            return self.task.trainable().examples(encoded, reference, self.facts)
+            found = training.examples(encoded, reference, self.facts)
+            if training.by_all_tokens is None or self.all_tokens == "no":
+                return found
+            return training.by_all_tokens(found, encoded, self.facts, inside=self.all_tokens == "inside")
         except DataError as error:
             raise type(error)(f"Row {number} of {self.name}: {error}") from error
 

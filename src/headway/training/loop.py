@@ -2,18 +2,18 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from headway.errors import CheckpointError
 from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
+from headway.training import plateau
 from headway.training.batch import Batch
 from headway.training.callbacks import Callbacks, TrainerControl, is_improvement, metric_name, metric_value
 from headway.training.checkpoints import (
@@ -25,19 +25,22 @@ from headway.training.checkpoints import (
     save_state,
     states_in,
 )
+from headway.training.compiled import compiled
 from headway.training.interruptions import Interruptions, end, stopped_message
 from headway.training.job import DECISIVE, Job, TrainOutput, evaluate, total_steps
 from headway.training.keeping import Keeper, check_writable
+from headway.training.loss_scale import LossScale
+from headway.training.machine import use_tf32
 from headway.training.memory import give_back_freed_memory, keep_freed_memory
-from headway.training.moments import Moment, Now
+from headway.training.moments import Moment, Now, intervals
 from headway.training.optimiser import finishing, make_optimizer, set_learning_rate
-from headway.training.order import alike
-from headway.training.processes import Processes, join, share
+from headway.training.processes import Processes, join
 from headway.training.reporting import Reporter
 from headway.training.schedules import learning_rates
 from headway.training.sharding import Sharded, shard
 from headway.training.soundness import check_sound
 from headway.training.step import Precision, StepResult, mixed_precision, train_step
+from headway.training.supply import Supply
 from headway.training.touched_rows import made_dense
 
 __all__ = ["Job", "TrainOutput", "evaluate", "train"]
@@ -62,6 +65,7 @@ def train(
     processes = join()
     processes.from_first(lambda: check_writable(arguments.output_dir))
     keep_freed_memory()
+    reporter.advise(use_tf32(arguments.tf32))
     torch.manual_seed(arguments.seed)
     processes.same_weights(job.model)
     run = _begun(job, arguments, reporter, callbacks or Callbacks([]), processes)
@@ -70,8 +74,8 @@ def train(
     run.tell("train_begin")
     if arguments.eval_on_start and not first:
         run.evaluate()
-    with Interruptions() as interruptions, finishing(run.optimizer):
-        for batches, begins_epoch, ends_epoch in run.steps():
+    with Interruptions() as interruptions, finishing(run.optimizer), compiled(job.model, arguments):
+        for batches, begins_epoch, ends_epoch in run.supply.steps():
             if begins_epoch:
                 run.tell("epoch_begin")
             run.step(batches)
@@ -92,6 +96,8 @@ def train(
 def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks: Callbacks, processes: Processes) -> "Run":
     settings = arguments.to_dict()
     identity = {name: settings[name] for name in DECISIVE} | dict(job.identity)
+    if arguments.lr_scheduler_type == plateau.NAME:
+        identity |= {name: settings[name] for name in plateau.DECISIVE}
     start = processes.from_first(lambda: _resume_folder(arguments))
     if start is not None:
         load_weights(start, job.model)
@@ -102,8 +108,12 @@ def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks
     made_dense(optimizer)
     state.batches_of_step = state.batches_of_step or arguments.gradient_accumulation_steps * processes.count
     total = total_steps(job, arguments, batches_of_step=state.batches_of_step)
-    rate = learning_rates(total, arguments)  # what is wrong with the schedule is said before the first step
+    falling = plateau.Plateau(arguments, state.plateau) if arguments.lr_scheduler_type == plateau.NAME else None
+    highest = None if falling is None else falling.rate
+    rate = learning_rates(total, arguments, highest=highest)  # what is wrong with the schedule is said before the first step
     state.max_steps, state.batches_of_epoch = total, max(1, len(job.order(state.epochs_done)))
+    every = intervals(arguments, total)
+    state.logging_steps, state.eval_steps, state.save_steps = every.logging, every.evaluating, every.saving
     callbacks.load_states(state.callbacks)
     callbacks.control = TrainerControl()
     trained.train()
@@ -115,11 +125,16 @@ def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks
         callbacks=callbacks,
         optimizer=optimizer,
         rate=rate,
-        precision=mixed_precision(job.model.device, bf16=arguments.bf16),
+        falling=falling,
+        precision=mixed_precision(job.model.device, bf16=arguments.bf16, fp16=arguments.fp16),
+        scale=LossScale(job.model.device, state.loss_scale) if arguments.fp16 else None,
         identity=identity,
         state=state,
         processes=processes,
         sharded=sharded,
+        supply=Supply(
+            job=job, state=state, callbacks=callbacks, processes=processes, seed=arguments.seed, in_step=sharded is not None
+        ),
     )
 
 
@@ -133,11 +148,14 @@ class Run:
     callbacks: Callbacks
     optimizer: torch.optim.Optimizer
     rate: Callable[[float], float]
+    falling: plateau.Plateau | None
     precision: Precision
+    scale: LossScale | None
     identity: Mapping[str, Any]
     state: TrainerState
     processes: Processes
     sharded: Sharded | None
+    supply: Supply
     keeper: Keeper = field(default_factory=Keeper)
 
     @property
@@ -148,44 +166,6 @@ class Run:
     def tell(self, event: str, **given: Any) -> None:
         """Tell the callbacks of an event."""
         self.callbacks.tell(event, self.arguments, self.state, model=self.model, optimizer=self.optimizer, **given)
-
-    def steps(self) -> Iterator[tuple[list[Batch], bool, bool]]:
-        """This process's batches of each step that is left, and whether the step begins and ends an epoch; until one is to stop.
-
-        The state says where to start and is kept up to date.
-        """
-        state, size = self.state, self.state.batches_of_step
-        while state.global_step < state.max_steps and not state.stopped:
-            order = self._order(state.epochs_done)
-            state.batches_of_epoch = max(1, len(order))
-            for start in range(state.batch, len(order), size):
-                if state.global_step >= state.max_steps or state.stopped or self.callbacks.control.should_epoch_stop:
-                    break
-                stop = min(start + size, len(order))
-                batches = self._batches(order, range(start, stop))
-                state.batch = stop
-                yield batches, start == 0, stop == len(order)
-            if state.batch >= len(order) or self.callbacks.control.should_epoch_stop:
-                state.epochs_done, state.batch = state.epochs_done + 1, 0
-                self.callbacks.control.should_epoch_stop = False
-
-    def _order(self, epoch: int) -> Sequence[np.ndarray]:
-        order, tokens, together = self.job.order(epoch), self.job.tokens, self.state.batches_of_step
-        return order if tokens is None else alike(order, tokens, together=together, seed=self.arguments.seed + epoch)
-
-    def _batches(self, order: Sequence[np.ndarray], numbers: range) -> list[Batch]:
-        """Those of a step's batches that are this process's; with shards all processes have as many, some of them idle."""
-        tokens = self.job.tokens or len
-        shares = share(numbers, [tokens(order[number]) for number in numbers], count=self.processes.count)
-        own = [self._load(order[number], number) for number in shares[self.processes.rank]]
-        missing = max(map(len, shares)) - len(own) if self.sharded else 0
-        return own + [replace(self._load(order[numbers[0]], numbers[0]), is_idle=True)] * missing
-
-    def _load(self, indices: np.ndarray, number: int) -> Batch:
-        """A batch, and where its random numbers start: a batch has the same dropout in whichever process, also after a resume."""
-        seeds = np.random.SeedSequence([self.arguments.seed, self.state.epochs_done, number]).generate_state(2, np.uint64)
-        torch.manual_seed(int(seeds[0] >> 1))
-        return replace(self.job.load(indices, self.state.epochs_done, number), seed=int(seeds[1] >> 1))
 
     def _loss_sum(self, model: EncoderModel, batch: Batch) -> Tensor:
         torch.manual_seed(batch.seed)
@@ -208,6 +188,7 @@ class Run:
             tell=self.tell,
             max_tokens=state.max_tokens,
             processes=self.processes,
+            scale=self.scale,
         )
         result = result.over(self.processes)
         state.global_step += 1
@@ -241,15 +222,14 @@ class Run:
         is_last = control.should_training_stop or state.global_step == state.max_steps
         now = Now(moment, state.global_step, is_last, ends_epoch)
         is_first = arguments.logging_first_step and now.step == 1 and moment == "steps"
-        if control.should_log or is_first or now.is_due(arguments.logging_strategy, arguments.logging_steps):
+        if control.should_log or is_first or now.is_due(arguments.logging_strategy, state.logging_steps):
             self.log()
-        every = arguments.eval_steps or arguments.logging_steps
-        if control.should_evaluate or (now.is_due(arguments.eval_strategy, every) and self._is_past_delay()):
-            self.evaluate()
+        if control.should_evaluate or (now.is_due(arguments.eval_strategy, state.eval_steps) and self._is_past_delay()):
+            self.hear(self.evaluate())
             self._agree()
         state.stopped = self.callbacks.control.should_training_stop
         now = replace(now, is_last=is_last or state.stopped)
-        if self.callbacks.control.should_save or self._is_best() or now.is_due(arguments.save_strategy, arguments.save_steps):
+        if self.callbacks.control.should_save or self._is_best() or now.is_due(arguments.save_strategy, state.save_steps):
             self.save()
 
     def _agree(self) -> None:
@@ -265,11 +245,11 @@ class Run:
         self.reporter.log_training(self.state)
         self._tell_of_log()
 
-    def evaluate(self) -> None:
+    def evaluate(self) -> dict[str, float]:
         """Scores on the held-out data, where there is any; and whether they are the best so far."""
         self.callbacks.control.should_evaluate = False
         if self.job.evaluate is None:
-            return
+            return {}
         self.gather()
         scores, state = evaluate(self.job), self.state
         self.reporter.log(state, scores)
@@ -280,6 +260,12 @@ class Run:
             value = metric_value(scores, self.arguments)
             if is_improvement(value, state.best_metric, self.arguments):
                 state.best_metric, state.best_global_step = value, state.global_step
+        return scores
+
+    def hear(self, scores: dict[str, float]) -> None:
+        """Let an evaluation decide about the learning rate, where the schedule waits for it."""
+        if self.falling is not None and scores:
+            self.falling.take(metric_value(scores, self.arguments))
 
     def gather(self) -> None:
         """Let the job's model have the weights of now, where they are in shards."""
@@ -291,18 +277,23 @@ class Run:
         state, arguments = self.state, self.arguments
         self.callbacks.control.should_save = False
         state.callbacks = self.callbacks.states()
+        state.plateau = {} if self.falling is None else self.falling.state()
+        state.loss_scale = {} if self.scale is None else self.scale.state()
         folder, best_before = checkpoint_folder(arguments.output_dir, state.global_step), state.best_model_checkpoint
         if state.best_global_step == state.global_step:
             state.best_model_checkpoint = str(folder)
 
         self.gather()
-        shards = None if self.sharded is None else self.sharded.write(self.optimizer, folder.parent)
+        shards = None
+        if self.sharded is not None and not arguments.save_only_model:
+            shards = self.sharded.write(self.optimizer, folder.parent)
 
         def write() -> None:
             if isinstance(shards, OSError):
                 raise shards
             limit = arguments.save_total_limit
-            save_state(folder, self.job.model, self.optimizer, state, identity=self.identity, limit=limit, shards=shards)
+            optimizer = None if arguments.save_only_model else self.optimizer
+            save_state(folder, self.job.model, optimizer, state, identity=self.identity, limit=limit, shards=shards)
 
         def newest() -> Path | None:
             return next(reversed(states_in(folder.parent)), None)

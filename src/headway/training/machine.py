@@ -9,14 +9,14 @@ import torch
 
 SECONDS = 0.15
 """How long the matrix product is measured."""
+AMPERE = (8, 0)
 SIZES = {"cuda": 4096, "cpu": 768}
 
 
-def matrix_product_peak(device: torch.device, *, bf16: bool) -> float:
-    """Operations a second of this machine's matrix products, in bfloat16 or float32: the best of a fraction of a second."""
+def matrix_product_peak(device: torch.device, *, half: torch.dtype | None = None) -> float:
+    """Operations a second of this machine's matrix products, in half precision or float32: the best of a fraction of a second."""
     size = SIZES.get(device.type, 1024)
-    dtype = torch.bfloat16 if bf16 else torch.float32
-    matrix = torch.ones((size, size), device=device, dtype=dtype)
+    matrix = torch.ones((size, size), device=device, dtype=half or torch.float32)
     best, end = math.inf, time.perf_counter() + SECONDS
     with torch.no_grad():
         _synchronise(matrix @ matrix)
@@ -25,6 +25,26 @@ def matrix_product_peak(device: torch.device, *, bf16: bool) -> float:
             _synchronise(matrix @ matrix)
             best = min(best, time.perf_counter() - began)
     return 0.0 if best == math.inf else 2 * size**3 / best
+
+
+def device_for(*, use_cpu: bool) -> str:
+    """Where models are trained: on the GPU, where there is one and nobody wants the CPU."""
+    return "cuda" if torch.cuda.is_available() and not use_cpu else "cpu"
+
+
+def use_tf32(wanted: bool | None) -> list[str]:
+    """Let products of float32 run in TensorFloat-32 on NVIDIA's GPUs from Ampere on, or not; None leaves torch's own setting.
+
+    Where there is no such GPU nothing changes, and what is to be said of that is returned.
+    """
+    if wanted is None:
+        return []
+    if torch.cuda.is_available() and torch.cuda.get_device_capability() >= AMPERE:
+        torch.set_float32_matmul_precision("high" if wanted else "highest")
+        return []
+    found = torch.cuda.get_device_name() if torch.cuda.is_available() else "this machine"
+    said = f"Precision: tf32 has no effect on {found}; NVIDIA's GPUs have it from Ampere on. Products are in float32."
+    return [said] if wanted else []
 
 
 def memory(device: torch.device) -> tuple[float | None, float]:

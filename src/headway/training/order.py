@@ -12,6 +12,7 @@ import numpy as np
 from headway.errors import ConfigError
 from headway.settings.training import TrainingArguments
 
+SEQUENTIAL = "sequential"
 POOL = 64
 """Batches drawn together: sorted by length within, random between. The larger, the more alike a batch and the less random."""
 
@@ -19,16 +20,19 @@ POOL = 64
 def epoch_batches(lengths: np.ndarray, arguments: TrainingArguments, epoch: int) -> list[np.ndarray]:
     """The batches of an epoch as the arguments want them."""
     size = arguments.per_device_train_batch_size
+    if arguments.train_sampling_strategy == SEQUENTIAL:
+        return _full(_by_texts(np.arange(len(lengths)), size), arguments)
     seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
-    batches = shuffled_batches(lengths, seed=seed, epoch=epoch, max_texts=size)
-    if not arguments.dataloader_drop_last:
-        return batches
-    full = [batch for batch in batches if len(batch) == size]
+    return _full(shuffled_batches(lengths, seed=seed, epoch=epoch, max_texts=size), arguments)
+
+
+def _full(batches: list[np.ndarray], arguments: TrainingArguments) -> list[np.ndarray]:
+    size = arguments.per_device_train_batch_size
+    full = [batch for batch in batches if len(batch) == size or not arguments.dataloader_drop_last]
     if not full:
         raise ConfigError(
-            f"dataloader_drop_last leaves no batch: there are {len(lengths)} texts, and per_device_train_batch_size "
-            f"is {size}. Use "
-            "a smaller one, or leave dataloader_drop_last out."
+            f"dataloader_drop_last leaves no batch: there are {sum(map(len, batches))} texts, and per_device_train_batch_size is "
+            f"{size}. Use a smaller one, or leave dataloader_drop_last out."
         )
     return full
 
@@ -36,6 +40,8 @@ def epoch_batches(lengths: np.ndarray, arguments: TrainingArguments, epoch: int)
 def order_facts(arguments: TrainingArguments) -> dict[str, Any]:
     """What decides the order beside the seed, where it was set: a run is resumed only under the same."""
     given = {"data_seed": arguments.data_seed, "dataloader_drop_last": arguments.dataloader_drop_last or None}
+    if arguments.train_sampling_strategy == SEQUENTIAL:
+        given["train_sampling_strategy"] = SEQUENTIAL
     return {name: value for name, value in given.items() if value is not None}
 
 

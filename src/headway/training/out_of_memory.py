@@ -4,7 +4,7 @@ The size that was found to fit is kept. Random numbers start again where they st
 another one found takes the same steps.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -34,6 +34,7 @@ REMEDIES = (
 )
 
 Found = TypeVar("Found")
+Given = TypeVar("Given")
 Accumulate: TypeAlias = Callable[[Batch], None]
 
 
@@ -103,13 +104,13 @@ def accumulate_what_fits(
         max_tokens = smaller_limit(failed)
 
 
-def smaller_limit(failed: Batch) -> int:
+def smaller_limit(failed: Batch, *, doing: str = "learn from") -> int:
     """The tokens of the larger half of a batch that did not fit; an ``OutOfMemoryError`` where it has no halves."""
     found = halves(failed)
     if found is None:
         texts = len(failed.packed.lengths)
         what = f"one row of {failed.tokens} tokens" if texts == 1 else f"one question of {texts} choices ({failed.tokens} tokens)"
-        raise OutOfMemoryError(f"Memory does not suffice to learn from {what}, and it cannot be divided further. {REMEDIES}")
+        raise OutOfMemoryError(f"Memory does not suffice to {doing} {what}, and it cannot be divided further. {REMEDIES}")
     return max(half.tokens for half in found)
 
 
@@ -157,9 +158,31 @@ def run_what_fits(
         waiting.append(rows)
 
 
-def _tried(run: Callable[[Sequence[int]], Found], rows: Sequence[int]) -> tuple[bool, Found | None]:
+def run_parts_that_fit(run: Callable[[Batch], Found], batches: Iterable[Batch], *, device: torch.device) -> Iterator[Found]:
+    """What ``run`` makes of each batch, or of its parts where memory does not suffice for it; those that follow are no larger.
+
+    A text that does not fit alone is an ``OutOfMemoryError``.
+    """
+    limit: int | None = None
+    for batch in batches:
+        waiting = [batch]
+        while waiting:
+            waiting = [part for one in waiting for part in parts_of(one, limit)]
+            random = RandomState.now(device)
+            fits, found = _tried(run, waiting[0])
+            if fits:
+                assert found is not None
+                yield found
+                waiting = waiting[1:]
+                continue
+            free_memory(device)
+            random.restore(device)
+            limit = smaller_limit(waiting[0], doing="run the model on")
+
+
+def _tried(run: Callable[[Given], Found], given: Given) -> tuple[bool, Found | None]:
     try:
-        return True, run(rows)
+        return True, run(given)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise

@@ -15,19 +15,21 @@ from headway.neural.losses import IGNORED
 from headway.neural.model import EncoderModel
 from headway.neural.outputs import PackedOutputs
 from headway.tasks import Example
+from headway.text import Tokenizer
 from headway.training.batch import Batch
 from headway.training.objectives.heads import Objective
 
 ComputeLoss: TypeAlias = Callable[..., Any]
 
 
-def with_own_loss(objective: Objective, compute: ComputeLoss, model: EncoderModel, *, pad_id: int) -> Objective:
+def with_own_loss(objective: Objective, compute: ComputeLoss, model: EncoderModel, tokenizer: Tokenizer | None) -> Objective:
     """The objective with another loss, which is the mean over a batch's targets.
 
     ``compute`` is called as transformers calls ``compute_loss``: with the model, the padded inputs under their known names, and
     ``num_items_in_batch``, the targets of this batch, so that a mean and a sum divided by them say the same. Means of batches
     then count by their targets, and the weights are the same however a step is divided.
     """
+    pad_id = getattr(tokenizer, "pad_token_id", None) or model.config.get("pad_token_id") or 0
 
     def loss_sum(model: EncoderModel, batch: Batch) -> Tensor:
         assert batch.inputs is not None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,7 +41,8 @@ def pieces_of(packed: Packed, max_tokens: int) -> list[Packed]:
 def halves(batch: Batch) -> tuple[Batch, Batch] | None:
     """The batch in two, as equal in tokens as its texts allow; None where it is a single text, or a single question's choices.
 
-    Texts stand longest first and stay so: those of like length stay together.
+    Texts stand longest first and stay so: those of like length stay together. The second has random numbers of its own, which
+    follow from the batch's and from where it was cut.
     """
     units = _units(batch)
     if len(units) < 2:
@@ -51,7 +53,12 @@ def halves(batch: Batch) -> tuple[Batch, Batch] | None:
         done += size
         if abs(batch.tokens - 2 * done) < best:
             cut, best = place, abs(batch.tokens - 2 * done)
-    return _part(batch, units[:cut], range(cut)), _part(batch, units[cut:], range(cut, len(units)))
+    first, second = _part(batch, units[:cut], range(cut)), _part(batch, units[cut:], range(cut, len(units)))
+    return first, replace(second, seed=_seed(batch.seed, cut))
+
+
+def _seed(seed: int, cut: int) -> int:
+    return int(np.random.SeedSequence([seed, cut]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _units(batch: Batch) -> list[list[int]]:

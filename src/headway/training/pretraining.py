@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from headway.training.corpus import Corpus, Kept, tokenise_corpus
 from headway.training.loop import Job, TrainOutput, train
 from headway.training.masking import Masking, masked_batch
 from headway.training.order import shuffled_batches, with_warm_up
+from headway.training.out_of_memory import run_parts_that_fit
 from headway.training.pieces import Examples
 from headway.training.pretraining_objective import PretrainingObjective, check_head, find_objective
 from headway.training.processes import join
@@ -220,14 +221,15 @@ def _evaluation(
         return None
     order = shuffled_batches(held_out.lengths, seed=settings.seed, epoch=0, max_tokens=settings.tokens_per_batch)
     order = order[: max(1, HELD_OUT_TOKENS // settings.tokens_per_batch)]
-    precision = mixed_precision(model.device, bf16=settings.bf16)
+    precision = mixed_precision(model.device, bf16=settings.bf16, fp16=settings.fp16)
 
     def evaluate() -> dict[str, float]:
         sums: dict[str, list[float]] = {}
         with precision(), torch.random.fork_rng():
             torch.manual_seed(settings.seed)
-            for number, indices in enumerate(order):
-                for name, (total, count) in objective.scores(model, load(True, indices, 0, number)).items():
+            batches = (load(True, indices, 0, number) for number, indices in enumerate(order))
+            for scores in run_parts_that_fit(partial(objective.scores, model), batches, device=model.device):
+                for name, (total, count) in scores.items():
                     before = sums.setdefault(name, [0.0, 0.0])
                     sums[name] = [before[0] + total, before[1] + count]
         return {f"eval_{name}": total / max(1.0, count) for name, (total, count) in sums.items()}

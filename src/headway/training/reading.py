@@ -10,6 +10,7 @@ from headway.errors import DataError
 from headway.evaluation.measuring import evaluation_of
 from headway.evaluation.rows import find_columns
 from headway.neural.model import EncoderModel
+from headway.settings.training import AllTokens
 from headway.tasks import Example, ModelFacts, Task
 from headway.tasks.note import noted_options, with_task
 from headway.tasks.references import are_generic
@@ -26,6 +27,7 @@ class Reading:
     task: Task
     tokenizer: Tokenizer | None
     max_length: int | None
+    all_tokens: AllTokens = "no"
 
     def examples(self, rows: Any, name: str, *, labelled: bool) -> list[Example]:
         """What is learnt from the rows; tokenised ones may lack labels, unless they have to be ``labelled``."""
@@ -91,7 +93,7 @@ class Reading:
         assert self.tokenizer is not None
         self.task.trainable()
         facts = ModelFacts(tokenizer=self.tokenizer, config=self.model.config)
-        return RowReader(self.task, facts, _each(rows), name, self.max_length)
+        return RowReader(self.task, facts, _each(rows), name, self.max_length, all_tokens=self.all_tokens)
 
     def _limit(self) -> int:
         limits = [self.model.architecture.encoder.max_tokens, self.max_length or math.inf]

@@ -20,12 +20,13 @@ from headway.training.checkpoints import TrainerState
 from headway.training.machine import matrix_product_peak, memory
 from headway.training.processes import current
 from headway.training.screen import Screen
-from headway.training.step import StepResult, gains_from_bf16
+from headway.training.step import StepResult, half_precision
 from headway.training.view import View, lines
 
 LOG = "log.jsonl"
 BETWEEN = 0.25
 """Seconds between two drawings of the view."""
+PRECISIONS = {None: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
 REMEMBERED = 2000
 """Steps whose losses the view's curve shows."""
 
@@ -47,7 +48,7 @@ class Reporter:
         self._model: EncoderModel | None = None
         self._arguments: TrainingArguments | None = None
         self._peak: float | None = None
-        self._bf16 = False
+        self._half: torch.dtype | None = None
         self._norm: float | None = None
         self._total, self._first, self._drawn = 0, 0, 0.0
         self._began = time.monotonic()
@@ -72,9 +73,9 @@ class Reporter:
             self.screen.say(f"Going on from {resumed} at step {state.global_step:,} of {total:,}.")
         self._model, self._arguments, self._total, self._first = model, arguments, total, state.global_step
         if model is not None and self.screen.is_live:
-            wanted = None if arguments is None else arguments.bf16
-            self._bf16 = gains_from_bf16(model.device) if wanted is None else wanted
-            self._peak = matrix_product_peak(model.device, bf16=self._bf16)
+            wanted = (None, False) if arguments is None else (arguments.bf16, arguments.fp16)
+            self._half = half_precision(model.device, bf16=wanted[0], fp16=wanted[1])
+            self._peak = matrix_product_peak(model.device, half=self._half)
         self._began = time.monotonic()
         self._clear_clock()
 
@@ -93,7 +94,8 @@ class Reporter:
         """Record the figures since the last log line."""
         if not state.unlogged:
             return
-        losses, norms = zip(*state.unlogged, strict=True)
+        losses, norms = [loss for loss, _ in state.unlogged], [norm for _, norm in state.unlogged]
+        norms = list(filter(math.isfinite, norms)) or norms  # a step that float16 left out has none
         state.unlogged = []
         self.last_loss = sum(losses) / len(losses)
         self.log(
@@ -149,7 +151,7 @@ class Reporter:
             tokens_per_second=self._per_second(self._tokens),
             operations_per_second=self._per_second(self._operations) if self._operations else None,
             peak=self._peak,
-            precision="bf16" if self._bf16 else "fp32",
+            precision=PRECISIONS[self._half],
             memory=now,
             memory_peak=most,
         )

@@ -99,6 +99,11 @@ def constant_with_warmup(at: Span) -> float:
     return 1.0
 
 
+def reduce_lr_on_plateau(at: Span) -> float:
+    """The highest rate, which ``plateau`` lowers after evaluations that are no better."""
+    return 1.0
+
+
 SCHEDULES: dict[str, Callable[..., float]] = {
     "linear": linear,
     "cosine": cosine,
@@ -109,14 +114,20 @@ SCHEDULES: dict[str, Callable[..., float]] = {
     "constant_with_warmup": constant_with_warmup,
     "inverse_sqrt": inverse_sqrt,
     "warmup_stable_decay": warmup_stable_decay,
+    "reduce_lr_on_plateau": reduce_lr_on_plateau,
 }
 WITHOUT_WARMUP = ("constant",)
 WITH_OWN_WARMUP = ("warmup_stable_decay",)
 
 
-def learning_rates(total: int, arguments: TrainingArguments) -> Callable[[float], float]:
-    """The rate of each step, counted from 0, of ``total``: warm-up from 0 in a straight line, then the schedule."""
-    name, highest = arguments.lr_scheduler_type, arguments.learning_rate
+def learning_rates(
+    total: int, arguments: TrainingArguments, *, highest: Callable[[], float] | None = None
+) -> Callable[[float], float]:
+    """The rate of each step, counted from 0, of ``total``: warm-up from 0 in a straight line, then the schedule.
+
+    ``highest`` says what the highest rate is now, where that changes.
+    """
+    name = arguments.lr_scheduler_type
     schedule, settings = SCHEDULES[name], schedule_settings(arguments)
     warm = 0 if name in WITHOUT_WARMUP else warm_up_steps(arguments.warmup_steps, total)
     if warm > total:
@@ -128,7 +139,8 @@ def learning_rates(total: int, arguments: TrainingArguments) -> Callable[[float]
     def rate(step: float) -> float:
         at = Span(step, total, warm)
         rises = step < warm and name not in WITH_OWN_WARMUP
-        return highest * (at.rise if rises else schedule(at, **settings))
+        now = arguments.learning_rate if highest is None else highest()
+        return now * (at.rise if rises else schedule(at, **settings))
 
     return rate
 
@@ -141,6 +153,8 @@ def warm_up_steps(warmup: float, total: int) -> int:
 def schedule_settings(arguments: TrainingArguments) -> dict[str, Any]:
     """The schedule's settings, as shares of the highest rate; one that it does not have is a ``ConfigError``."""
     name = arguments.lr_scheduler_type
+    if name == "reduce_lr_on_plateau":
+        return {}
     given = named_values(arguments.lr_scheduler_kwargs, of="a schedule")
     if "min_lr" in given and name == "cosine_with_min_lr":
         given["min_lr_rate"] = given.pop("min_lr") / arguments.learning_rate

@@ -11,6 +11,7 @@ import torch
 from headway.neural.model import EncoderModel
 from headway.training.batch import Batch, Count, LossSum, number_of_targets
 from headway.training.clipping import clip_gradients
+from headway.training.loss_scale import LossScale
 from headway.training.out_of_memory import accumulate_what_fits, take_step
 from headway.training.processes import ALONE, Processes
 
@@ -53,13 +54,15 @@ def train_step(
     tell: Tell = lambda event: None,
     max_tokens: int | None = None,
     processes: Processes = ALONE,
+    scale: LossScale | None = None,
 ) -> StepResult:
     """Accumulate the batches' gradients and take one step.
 
     The loss is summed over targets and divided by those of the whole step, as ``count`` counts them, so the weights are the same
     however the texts are divided, among batches or ``processes``. ``tell`` is called with ``substep_end``,
     ``pre_optimizer_step`` and ``optimizer_step``.
-    Batches of more than ``max_tokens`` run in parts, and so does all of it once memory does not suffice.
+    Batches of more than ``max_tokens`` run in parts, and so does all of it once memory does not suffice. With a ``scale``, which
+    float16 needs, gradients that are no numbers change no weight.
     """
     targets = processes.sum(sum(map(count, batches))) or 1.0
     total = torch.zeros((), device=model.device)
@@ -68,7 +71,7 @@ def train_step(
     def accumulate(part: Batch) -> None:
         with precision():
             loss = loss_sum(model, part) / targets
-        loss.backward()
+        (loss if scale is None else scale.scaled(loss)).backward()
         total.add_(loss.detach())
 
     def done(number: int) -> None:
@@ -81,19 +84,30 @@ def train_step(
         model, batches, device=total.device, begin=total.zero_, accumulate=accumulate, done=done, max_tokens=max_tokens
     )
     processes.add_gradients(model)
+    if scale is not None:
+        scale.unscale(optimizer)
     norm = clip_gradients(model.parameters(), max_grad_norm)
     tell("pre_optimizer_step")
-    take_step(optimizer)
+    if scale is None or math.isfinite(norm):
+        take_step(optimizer)
+    if scale is not None:
+        scale.update()
     tell("optimizer_step")
     optimizer.zero_grad(set_to_none=True)
     return StepResult(float(total), float(norm), sum(batch.tokens for batch in batches), max_tokens)
 
 
-def mixed_precision(device: torch.device, *, bf16: bool | None) -> Precision:
-    """Products in bfloat16 over float32 weights where asked for or, with None, where the hardware gains from it."""
-    if gains_from_bf16(device) if bf16 is None else bf16:
-        return lambda: torch.autocast(device.type, torch.bfloat16)
-    return nullcontext
+def mixed_precision(device: torch.device, *, bf16: bool | None, fp16: bool = False) -> Precision:
+    """Products in half precision over float32 weights."""
+    half = half_precision(device, bf16=bf16, fp16=fp16)
+    return nullcontext if half is None else lambda: torch.autocast(device.type, half)
+
+
+def half_precision(device: torch.device, *, bf16: bool | None, fp16: bool = False) -> torch.dtype | None:
+    """float16 or bfloat16 where asked for; without either, and ``bf16`` None, bfloat16 where the hardware gains from it."""
+    if fp16:
+        return torch.float16
+    return torch.bfloat16 if (gains_from_bf16(device) if bf16 is None else bf16) else None
 
 
 def gains_from_bf16(device: torch.device) -> bool:

@@ -24,8 +24,9 @@ from headway.training.checkpoints import TrainerState
 from headway.training.class_loss import loss_for
 from headway.training.held_out import HeldOut
 from headway.training.loop import Job, TrainOutput, evaluate, train
+from headway.training.machine import device_for
 from headway.training.objectives.heads import objective_of
-from headway.training.order import epoch_batches, order_facts
+from headway.training.order import SEQUENTIAL, epoch_batches, order_facts
 from headway.training.own_loss import ComputeLoss, call_loss_func, with_own_loss
 from headway.training.processes import current, join
 from headway.training.reading import Reading
@@ -101,8 +102,7 @@ class Trainer:
     def _take(self, model: Any) -> None:
         """Train this model from now on."""
         join()
-        device = "cuda" if torch.cuda.is_available() and not self.args.use_cpu else "cpu"
-        self.model = model.to(device)
+        self.model = model.to(device_for(use_cpu=self.args.use_cpu))
         self.encoder: EncoderModel = encoder_of(self.model)
         if self.args.freeze:
             self.encoder.freeze(*self.args.freeze)
@@ -114,11 +114,11 @@ class Trainer:
         if self.processing_class is not None:
             check_tokenizer(self.processing_class, self.encoder.config, may_add=True)
         self.task = checks.task_of(self.encoder, self._named_task)
+        checks.check_tokens(self.args, self.task)
         self.objective = objective_of(self.encoder.head_name)
         if self._has_own_loss:
             checks.check_own_loss(self.args)
-            pad_id = getattr(self.processing_class, "pad_token_id", None) or self.encoder.config.get("pad_token_id") or 0
-            self.objective = with_own_loss(self.objective, self._own_loss, self.encoder, pad_id=pad_id)
+            self.objective = with_own_loss(self.objective, self._own_loss, self.encoder, self.processing_class)
 
     def train(self, resume_from_checkpoint: bool | str | None = None, *, trial: Any = None, **known: Any) -> TrainOutput:
         """Train to the end. ``resume_from_checkpoint`` as in the arguments; given here it wins.
@@ -331,12 +331,12 @@ class Trainer:
     @property
     def _held_out(self) -> HeldOut:
         """How data is read and the model measured on it, as the arguments are now."""
-        reading = Reading(self.encoder, self.task, self.processing_class, self.args.max_length)
+        reading = Reading(self.encoder, self.task, self.processing_class, self.args.max_length, self.args.label_all_tokens)
         scoring = Scoring(
             model=self.encoder,
             task=self.task,
             objective=self.objective,
-            precision=mixed_precision(self.encoder.device, bf16=self.args.bf16),
+            precision=mixed_precision(self.encoder.device, bf16=self.args.bf16, fp16=self.args.fp16),
             compute_metrics=self.compute_metrics,
             preprocess=self.preprocess_logits_for_metrics,
             loss_alone=self.args.prediction_loss_only,
@@ -361,7 +361,7 @@ class Trainer:
             loss_sum=loss_sum,
             count=count,
             order=lambda epoch: epoch_batches(lengths, self.args, epoch),
-            tokens=lambda indices: int(lengths[indices].sum()),
+            tokens=None if self.args.train_sampling_strategy == SEQUENTIAL else lambda indices: int(lengths[indices].sum()),
             load=lambda indices, epoch, number: self._load(rows, examples, indices),
             evaluate=None if self.eval_dataset is None else self._held_out.scores_of(self.eval_dataset, "eval"),
             identity={"data": fingerprint(examples), **order_facts(self.args)},
