@@ -39,9 +39,11 @@ def _full(batches: list[np.ndarray], arguments: TrainingArguments) -> list[np.nd
 
 def order_facts(arguments: TrainingArguments) -> dict[str, Any]:
     """What decides the order beside the seed, where it was set: a run is resumed only under the same."""
-    given = {"data_seed": arguments.data_seed, "dataloader_drop_last": arguments.dataloader_drop_last or None}
-    if arguments.train_sampling_strategy == SEQUENTIAL:
-        given["train_sampling_strategy"] = SEQUENTIAL
+    given = {
+        "data_seed": arguments.data_seed,
+        "dataloader_drop_last": arguments.dataloader_drop_last or None,
+        "train_sampling_strategy": SEQUENTIAL if arguments.train_sampling_strategy == SEQUENTIAL else None,
+    }
     return {name: value for name, value in given.items() if value is not None}
 
 
