@@ -235,12 +235,15 @@ def test_torch_asks_nothing_of_graphs_that_it_does_not_run(trained_on, monkeypat
 
 @pytest.mark.parametrize("replace", [lambda path, other: shutil.copy2(other, path), lambda path, other: path.unlink()])
 def test_a_graph_that_was_replaced_after_it_was_loaded_does_not_answer_for_it(exported, replace):
-    engine, _ = load_engine(exported, head="sequence-classification", precision="fp32")
+    engine, _ = load_engine(exported, head="sequence-classification", precision="fp32", threads=2)
+    unused, _ = load_engine(exported, head="sequence-classification", precision="fp32")
     before = logits(engine)
     replace(exported / "model.onnx", exported / "model_int8.onnx")
-    np.testing.assert_array_equal(logits(engine), before)  # the session that is there goes on
+    np.testing.assert_array_equal(logits(engine), before)  # the session that is there goes on,
+    (alone,) = engine.run(SEQUENCES[:1], alone=True)  # also with what would have one of its own
+    np.testing.assert_allclose(alone["logits"], before[0], atol=1e-5)
     with pytest.raises(CheckpointError, match=r"model\.onnx was replaced since the model was loaded.* Load it again"):
-        engine.run(SEQUENCES[:1], alone=True)
+        unused.run(SEQUENCES[:1])
 
 
 def test_an_export_that_was_interrupted_after_its_commit_is_finished_before_a_graph_is_read(exported):

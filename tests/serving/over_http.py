@@ -16,31 +16,47 @@ TEXT = "I love this product!"
 
 
 @contextmanager
-def serving(*flags, **environment):
-    """A server of the shipped model on a free port: the process and its address; its ``lines`` are what it says."""
+def serving(*flags, port=0, before=":", **environment):
+    """A server of the shipped model on a free port: the process and its address; its ``lines`` are what it says.
+
+    ``before`` is what a shell does first. With a ``port`` the server need not say where it is.
+    """
+    command = [sys.executable, "-m", "headway", "serve", "--port", str(port), "--threads", "1", *flags]
     process = subprocess.Popen(
-        [sys.executable, "-m", "headway", "serve", "--port", "0", "--threads", "1", *flags],
+        ["sh", "-c", f'{before}; exec "$@"', "sh", *command],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **environment},
     )
+    url = f"http://127.0.0.1:{port}" if port else _said(process)
+    assert until(lambda: not port or _is_open(port) or process.poll() is not None)
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(process.stderr))
+    reader.start()
+    process.lines = lines
+    try:
+        yield process, url
+    finally:
+        process.terminate()
+        process.wait(20)
+        reader.join()
+        process.stderr.close()
+
+
+def _said(process):
+    """The address that a server names as it starts."""
     said, url = "", None
     while url is None:
         line = process.stderr.readline()
         said += line
         assert line, said
         url = re.search(r"https?://[\d.:]+", line)
-    lines = []
-    reader = threading.Thread(target=lambda: lines.extend(process.stderr))
-    reader.start()
-    process.lines = lines
-    try:
-        yield process, url[0]
-    finally:
-        process.terminate()
-        process.wait(20)
-        reader.join()
-        process.stderr.close()
+    return url[0]
+
+
+def _is_open(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def ask(url, body=None, *, context=None, **headers):

@@ -6,7 +6,7 @@ import pytest
 
 from headway import pipeline
 from headway.core.batching import TokenSequence
-from headway.errors import CheckpointError, EngineError, InputError, TaskError
+from headway.errors import EngineError, InputError, TaskError
 from headway.graph import export_model
 from headway.serving.exchange import Ask
 from headway.serving.jobs import Job, companies, encode
@@ -176,8 +176,9 @@ def test_a_damaged_new_version_is_refused_and_the_old_one_goes_on(tmp_path):
     async def damage_and_mend():
         whole = (folder / "model_int8.onnx").read_bytes()
         (folder / "model_int8.onnx").write_bytes(whole[: len(whole) // 2])
-        with pytest.raises(CheckpointError):
+        with pytest.raises(RefusedError, match="could not be loaded as an ONNX model") as refused:
             await room.load("mood")
+        assert refused.value.status == 500
         assert (await room.answer(Ask(items=["good"]))).served.version == before
         (folder / "model_int8.onnx").write_bytes(whole)
         (folder / "README.md").write_text("Another version.")

@@ -64,8 +64,9 @@ class OnnxEngine:
     """ONNX Runtime on the CPU.
 
     Many batches go fastest as one thread for each, a lone one with all threads on it. The two ways need two sessions, each made
-    when it is first used. A file that was replaced meanwhile is a ``CheckpointError``: it may hold another model. ``shared`` are
-    the constants that the model has in common with others, and not in its file.
+    when it is first used. If the file was replaced meanwhile it may hold another model: what was made before does both, and where
+    nothing was that is a ``CheckpointError``. ``shared`` are the constants that the model has in common with others, and not in
+    its file.
     """
 
     def __init__(
@@ -112,17 +113,18 @@ class OnnxEngine:
 
         with self._lock:
             if threads not in self._sessions:
-                self._check_file()
-                made = Session(self.model, threads=threads, shared=self.shared)
-                self._check_file()  # it may have been replaced while it was read
-                self._sessions[threads] = made
-            return self._sessions[threads]
+                made = None if self._is_replaced() else Session(self.model, threads=threads, shared=self.shared)
+                if made is not None and not self._is_replaced():  # while it was read
+                    self._sessions[threads] = made
+            if not self._sessions:
+                assert not isinstance(self.model, bytes)  # which nobody replaces
+                raise CheckpointError(
+                    f"{self.model} was replaced since the model was loaded, so answers would be another model's. Load it again."
+                )
+            return self._sessions.get(threads) or next(iter(self._sessions.values()))
 
-    def _check_file(self) -> None:
-        if not isinstance(self.model, bytes) and _version(self.model) != self._version:
-            raise CheckpointError(
-                f"{self.model} was replaced since the model was loaded, so answers would be another model's. Load it again."
-            )
+    def _is_replaced(self) -> bool:
+        return not isinstance(self.model, bytes) and _version(self.model) != self._version
 
 
 def _version(path: Path) -> tuple[int, ...] | None:

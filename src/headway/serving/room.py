@@ -114,7 +114,12 @@ class Room:
         )
 
     async def load(self, model: str) -> Sequence[Served]:
-        found = await self._load_named(model)
+        try:
+            found = await self._load_named(model)
+        except RefusedError:
+            raise
+        except HeadwayError as error:  # whatever it is about, it is no mistake of the request
+            raise RefusedError(str(error), reason="failed") from error
         if self.others is not None:
             await self.others.tell("load", model)
         return found

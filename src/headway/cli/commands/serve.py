@@ -1,7 +1,6 @@
 """``headway serve``: models over HTTP."""
 
 import os
-import sys
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -57,12 +56,15 @@ def run(settings: ServeSettings) -> None:
 
 def announce(settings: ServeSettings, models: "list[Loaded]", listener: "socket.socket") -> None:
     """What is served, where, and the first thing to try."""
+    from headway.serving.logs import Log
+
     host, port = listener.getsockname()[:2]
     place = f"{'https' if settings.tls_certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+    log = Log("text")  # which goes on where standard error is a full disk
     for model in models:
         served = model.served
-        print(f"headway: {served.name} ({served.precision}) does {', '.join(served.tasks)}", file=sys.stderr)
-    print(f"headway: serving at {place}, where a browser finds a page to try it, and {place}/docs", file=sys.stderr, flush=True)
+        log.say(f"headway: {served.name} ({served.precision}) does {', '.join(served.tasks)}")
+    log.say(f"headway: serving at {place}, where a browser finds a page to try it, and {place}/docs")
 
 
 def with_environment(settings: ServeSettings, environment: Any) -> ServeSettings:
