@@ -134,12 +134,21 @@ def _can(other: Task, own: Task, facts: ModelFacts) -> bool:
 
 
 def sources(words: Sequence[str], *, revision: str | None = None, precision: str = "auto") -> list[Source]:
-    """The operator's list from words: models, perhaps as NAME=MODEL, perhaps after a task; a task alone is its usual one."""
+    """The operator's list from words: models, perhaps as NAME=MODEL, perhaps after a task; a task alone is its usual one.
+
+    Without words it is all models that ship. Where one of these is called like a task, another one after it is its own.
+    """
     from headway.checkpoints.location import shipped_models
 
+    shipped = shipped_models()
     known, found, task = set(task_names(aliases=True)), list[Source](), None
-    for word in [*(words or shipped_models()), None]:
-        if task is not None and (word is None or word in known):
+    if not words:
+        found = [Source(name=name, model=name, revision=revision, precision=precision) for name in shipped]
+    for word in [*words, None]:
+        if task in shipped and word in shipped:
+            found.append(Source(name=str(task), model=task, precision=precision))
+            task = None
+        elif task is not None and (word is None or word in known):
             found.append(Source(name=task, model=None, task=task, precision=precision))
         if word is not None and word not in known:
             name, _, model = word.rpartition("=")
