@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from headway.settings.distillation import DistillSettings
 from headway.tasks import ModelFacts
 from headway.tasks import task as find_task
 from headway.text import Tokenizer
+from headway.training.parts import parts_of
 
 USUAL = {"max_steps": 3, "logging_steps": 1, "tokens_per_batch": 67, "max_length": 29, "measure_speed": False, "bf16": False}
 KINDS = {"distilbert": "masked-lm", "tinybert": "base", "minilm": "base"}
@@ -34,7 +36,12 @@ KINDS = {"distilbert": "masked-lm", "tinybert": "base", "minilm": "base"}
 
 @pytest.fixture
 def settings(tmp_path):
-    return lambda **given: DistillSettings(**{"output_dir": str(tmp_path / "student"), **USUAL, **given})
+    def made(**given):
+        in_rows = "train" in given or given.get("recipe") == "embeddings"
+        usual = {name: value for name, value in USUAL.items() if name != "tokens_per_batch" or not in_rows}
+        return DistillSettings(**{"output_dir": str(tmp_path / "student"), **usual, **given})
+
+    return made
 
 
 def table_of(made):
@@ -177,6 +184,63 @@ def test_the_loss_of_every_head_is_the_same_however_rows_are_divided(task, weigh
 
 
 @pytest.mark.parametrize("task", list(HEADS))
+def test_a_batch_that_memory_does_not_hold_is_divided_with_the_teacher_s_answers(task, teacher, settings):
+    head, rows = HEADS[task]
+    made = settings(
+        teacher=teacher(head, **LABELS.get(head, {})), recipe="logits", train="rows", soft_weight=0.5, hard_weight=0.25
+    )
+    pair, batch, numbers = lesson_of(task, head, rows * 3, made)
+    loss, student = Prediction(made, pair.teacher, soft_of(pair.student)), pair.student.eval()
+
+    def again(chosen):
+        return replace(batch(chosen), again=lambda rows: again([chosen[row] for row in rows]))
+
+    whole = again(numbers)
+    parts = parts_of(whole, whole.tokens // 3)
+    assert len(parts) > 2
+    torch.testing.assert_close(sum(loss(student, part) for part in parts), loss(student, whole))
+
+
+def test_a_card_settings_metrics_and_data_stand_beside_the_student(teacher, labelled, rows, settings):
+    made = settings(teacher=teacher("sequence-classification", num_labels=3), recipe="logits", train=rows, valid=labelled)
+    score = distill(made, progress=False).comparison.student.score
+    folder = Path(made.output_dir)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "for text-classification, distilled from `" in card
+    assert f"({Path(made.teacher).name}" not in card
+    assert "by the recipe logits. It keeps " in card
+    assert "`headway distill --config settings.toml --output-dir ANOTHER`" in card
+    assert json.loads((folder / "metrics.json").read_text())["scores"] == {"accuracy": score}
+    data = json.loads((folder / "data.json").read_text())
+    assert (data["train"]["rows"], data["valid"]["rows"]) == (23, 18)
+    assert len(data["train"]["sha256"]) == 64
+    assert (folder / "environment.json").is_file()
+
+
+def test_a_reranker_s_scores_are_learnt(teacher, settings, tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    texts = ("a good film", "it was boring", "the dog", "we love it", "bad")
+    made_of = [{"query": texts[n % 5], "passage": texts[2 * n % 5], "label": n % 2} for n in range(11)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in made_of), encoding="utf-8")
+    name = teacher("sequence-classification", num_labels=1, problem_type="multi_label_classification")
+    made = settings(teacher=name, recipe="logits", train=str(path), valid=str(path), task="text-ranking")
+    assert distill(made, progress=False).comparison.measure == "ndcg@10"
+    assert pipeline(model=made.output_dir).task == "text-ranking"
+
+
+def test_several_processes_are_refused(teacher, text, settings, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="2 processes were started, but a distillation runs in one"):
+        distill(settings(teacher=teacher("base"), recipe="minilm", files=(text,)), progress=False)
+
+
+def test_vectors_are_no_answers_of_a_task(teacher, labelled, settings):
+    made = settings(teacher=teacher("base"), recipe="logits", train=labelled, task="sentence-embeddings")
+    with pytest.raises(ConfigError, match=r"sentence-embeddings has vectors for answers, .*Use the recipe embeddings"):
+        distill(made, progress=False)
+
+
+@pytest.mark.parametrize("task", list(HEADS))
 def test_a_teacher_that_teaches_itself_loses_nothing(task, teacher, settings):
     head, rows = HEADS[task]
     labels = {"num_labels": 2 if head == "question-answering" else 4} if head != "multiple-choice" else {}
@@ -230,6 +294,11 @@ def test_another_teacher_s_answers_are_not_taken_for_this_one_s(teacher, rows, s
     ({"recipe": "logits", "train": "b", "temperature": 0.0}, "temperature is 0.0, but it has to be more than 0"),
     ({"recipe": "logits", "train": "b", "soft_weight": 0.0, "hard_weight": 0.0}, "are all 0, so nothing would be learnt"),
     ({"recipe": "distilbert", "files": ("a",), "mlm_probability": 1.5}, "mlm_probability is 1.5"),
+    ({"recipe": "logits", "train": "b", "class_weights": "balanced"}, "class_weights is 'balanced', but in a distillation"),
+    ({"recipe": "logits", "train": "b", "loss": "cosent"}, "loss is 'cosent', but in a distillation the recipe says"),
+    ({"recipe": "minilm", "files": ("a",), "dataloader_drop_last": True}, "dataloader_drop_last is True, .* batches are full"),
+    ({"recipe": "logits", "train": "b", "tokens_per_batch": 99}, r"tokens_per_batch is 99, .* counts batches in rows\. Give per"),
+    ({"recipe": "logits", "train": "b", "eval_on_start": True}, r"eval_on_start is True, but there are no rows .*\. Give valid"),
 ])  # fmt: skip
 def test_settings_that_mean_nothing_are_refused(given, said, settings):
     with pytest.raises(ConfigError, match=said):

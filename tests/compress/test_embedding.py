@@ -28,6 +28,17 @@ def sentences(tmp_path):
     return str(path)
 
 
+def test_the_best_student_has_the_map_of_the_best_evaluation(teacher, sentences, narrow, tmp_path):
+    made = DistillSettings(teacher=teacher("base"), files=(sentences,), student=narrow, output_dir=str(tmp_path / "out"),
+                           max_steps=6, learning_rate=3e-3, eval_strategy="steps", eval_steps=2, save_steps=2,
+                           load_best_model_at_end=True, greater_is_better=True, **USUAL)  # fmt: skip
+    found = distill(made, progress=False)
+    log = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    best = max((line for line in log if "eval_loss" in line), key=lambda line: line["eval_loss"])  # as if more were better
+    assert best["step"] < 6
+    assert found.comparison.student.score == pytest.approx(best["eval_cosine"], abs=1e-6)
+
+
 @pytest.mark.parametrize("loss", ["mse", "cosine"])
 def test_a_narrower_student_comes_near_its_teacher_in_the_teacher_s_own_space(loss, teacher, sentences, narrow, tmp_path):
     made = DistillSettings(teacher=teacher("base"), files=(sentences,), student=narrow, output_dir=str(tmp_path / "out"),

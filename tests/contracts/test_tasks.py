@@ -51,8 +51,8 @@ def test_an_unknown_option_lists_the_known_ones(found: Task):
 
 @each_task
 def test_a_task_without_a_training_side_says_so(found: Task):
-    if found.training is not None:
-        assert found.trainable() is found.training
+    if found.as_learnt.training is not None:
+        assert found.trainable() is found.as_learnt.training
     else:
         with pytest.raises(
             TaskError, match=f"{found.name} does not learn from labelled rows. Tasks that do: .*text-classification"

@@ -1,5 +1,6 @@
 """``distill``: a smaller model from a larger one, in the stages that its recipe has, and a table of what became of it."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +17,9 @@ from headway.compress.jobs import matching_job, prediction_job
 from headway.compress.language import TripleLoss
 from headway.compress.matching import matching
 from headway.compress.prediction import Prediction, check_labels, soft_of
+from headway.compress.record import Finished, record_of
 from headway.compress.rows import examples_of, measurable_of, rows_of
-from headway.compress.stages import cache_of, compared, identity_of, make_ready, run, save
+from headway.compress.stages import cache_of, compared, identity_of, make_ready, run, saver
 from headway.compress.students import Pair, make_pair
 from headway.compress.table import Comparison
 from headway.compress.texts import TextReader, held_out_scores, read_text, text_job
@@ -27,6 +29,7 @@ from headway.neural.model import EncoderModel
 from headway.settings.distillation import MATCHING, DistillSettings
 from headway.tasks import Example, ModelFacts, Task, task_of
 from headway.tasks import task as find_task
+from headway.tasks.note import noted_task
 from headway.text import Tokenizer, check_tokenizer
 from headway.training.batch import LossSum
 from headway.training.callbacks import TrainerCallback
@@ -34,7 +37,9 @@ from headway.training.labelled import Measurable
 from headway.training.loop import TrainOutput
 from headway.training.measuring import measure
 from headway.training.objectives.heads import objective_of
+from headway.training.reporting import Reporter
 from headway.training.rows import fingerprint
+from headway.training.run_record import write_record
 from headway.training.step import mixed_precision
 
 MATCHED = "matching"
@@ -51,15 +56,23 @@ class Distilled:
 
 def distill(settings: DistillSettings, *, progress: bool = True) -> Distilled:
     """The student, saved in ``output_dir`` with its tokenizer and the table; killed and called again, it goes on."""
+    _check_processes()
     torch.manual_seed(settings.seed)
-    if settings.recipe == "embeddings":
-        output, comparison = distill_vectors(settings, progress=progress)
-    elif settings.is_general:
-        output, comparison = _general(settings, progress=progress)
-    else:
-        output, comparison = _specific(settings, progress=progress)
-    table.write(Path(settings.output_dir), comparison)
-    return Distilled(output, comparison)
+    is_shown = progress if settings.disable_tqdm is None else not settings.disable_tqdm
+    stage = distill_vectors if settings.recipe == "embeddings" else _general if settings.is_general else _specific
+    found = stage(settings, progress=is_shown)
+    table.write(Path(settings.output_dir), found.comparison)
+    Reporter(settings.output_dir, progress=is_shown).advise(write_record(record_of(settings, found)))
+    return Distilled(found.ended.output, found.comparison)
+
+
+def _check_processes() -> None:
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count > 1:
+        raise ConfigError(
+            f"{count} processes were started, but a distillation runs in one. Start headway distill without torchrun; several "
+            "processes train and pre-train."
+        )
 
 
 def prepare(settings: DistillSettings, head: HeadName) -> tuple[Pair, Tokenizer]:
@@ -77,7 +90,7 @@ def prepare(settings: DistillSettings, head: HeadName) -> tuple[Pair, Tokenizer]
     return pair, tokenizer
 
 
-def _general(settings: DistillSettings, *, progress: bool) -> tuple[TrainOutput, Comparison]:
+def _general(settings: DistillSettings, *, progress: bool) -> Finished:
     """From plain text: what the teacher knows of language."""
     is_masked = settings.recipe == "distilbert"
     pair, tokenizer = prepare(settings, "masked-lm" if is_masked else "base")
@@ -85,24 +98,31 @@ def _general(settings: DistillSettings, *, progress: bool) -> tuple[TrainOutput,
     reader, held_out, text = read_text(settings, tokenizer, student, progress=progress)
     loss = TripleLoss(settings, teacher) if is_masked else matching(settings, teacher, student)
     make_ready(student, settings)
-    keepers = _maps(settings, pair)
+    keepers, save = _maps(settings, pair), saver(settings, student, tokenizer)
     job = text_job(reader, held_out, loss, {"text": text, **identity_of(settings, pair.folder)})
-    output = run(settings, job, keepers, progress=progress)
+    ended = run(settings, job, keepers, progress=progress, save=save)
     take_maps(student)
     scores = _accuracies(held_out, (teacher, student), lambda model, batch: torch.zeros(())) if is_masked else [None, None]
-    save(settings, student, tokenizer)
-    texts = reader.strings(table.ITEMS)
-    return output, compared(settings, pair, scores, "masked tokens found" if is_masked else None, ("feature-extraction", texts))
+    save(Path(settings.output_dir))
+    work = ("feature-extraction", reader.strings(table.ITEMS))
+    return Finished(
+        student=student,
+        task="fill-mask" if is_masked else "feature-extraction",
+        ended=ended,
+        comparison=compared(settings, pair, scores, "masked tokens found" if is_masked else None, work),
+        counts={"text": len(reader.pieces.corpus.ends)},
+        unit="documents",
+    )
 
 
-def _specific(settings: DistillSettings, *, progress: bool) -> tuple[TrainOutput, Comparison]:
+def _specific(settings: DistillSettings, *, progress: bool) -> Finished:
     """From rows of a task: how the teacher does it."""
     task = _task(settings)
     pair, tokenizer = prepare(settings, task.head)
     teacher, student = pair.teacher, pair.student
     facts = ModelFacts(tokenizer=tokenizer, config=teacher.config, folder=pair.folder)
     assert settings.train is not None
-    rows = rows_of(settings.train)
+    rows = task.trainable().arranged(rows_of(settings.train))
     examples = examples_of(rows, task, facts, name=settings.train, max_length=settings.max_length)
     check_labels(settings, examples)
     valid = None if settings.valid is None else _valid(settings, task, facts)
@@ -110,19 +130,25 @@ def _specific(settings: DistillSettings, *, progress: bool) -> tuple[TrainOutput
     make_ready(student, settings)
     if settings.recipe in MATCHING:
         _match(settings, pair, examples, progress=progress)
-    keepers = _maps(settings, pair) if settings.weights[2] else []
+    keepers, save = _maps(settings, pair) if settings.weights[2] else [], saver(settings, student, tokenizer, task=task.name)
     evaluate = None if valid is None else (lambda: _scores(settings, student, valid))
     loss = Prediction(settings, teacher, soft_of(student))
     job = prediction_job(
         settings, student, examples, answers, loss_sum=loss, evaluate=evaluate, identity=identity_of(settings, pair.folder)
     )
-    output = run(settings, job, keepers, progress=progress)
+    ended = run(settings, job, keepers, progress=progress, save=save)
     take_maps(student)
-    save(settings, student, tokenizer, task=task.name)
+    save(Path(settings.output_dir))
     found = [None, None] if valid is None else [_headline(settings, one, valid) for one in (teacher, student)]
     name = None if found[1] is None else found[1][0]
-    items = _items(task, facts, rows)
-    return output, compared(settings, pair, [one and one[1] for one in found], name, (task.name, items))
+    work = (task.name, _items(task, facts, rows))
+    return Finished(
+        student=student,
+        task=task.name,
+        ended=ended,
+        comparison=compared(settings, pair, [one and one[1] for one in found], name, work),
+        counts={"train": len(rows), **({} if valid is None else {"valid": len(valid.examples)})},
+    )
 
 
 def cached_answers(settings: DistillSettings, pair: Pair, examples: Sequence[Example], *, progress: bool) -> Answers:
@@ -164,19 +190,26 @@ def _maps(settings: DistillSettings, pair: Pair, *, stage: str = "") -> list[Tra
 
 def _task(settings: DistillSettings) -> Task:
     """The task of the rows: as named, or what the teacher was saved for."""
-    name = settings.task or task_of(load_config(settings.teacher))
-    task = find_task(name)
+    config = load_config(settings.teacher)
+    task = find_task(settings.task or noted_task(config) or task_of(config))
+    if task.learning is not None:
+        raise ConfigError(
+            f"The task {task.name} has vectors for answers, which the recipe {settings.recipe} does not learn. Use the recipe "
+            "embeddings."
+        )
     task.trainable()
     return task
 
 
 def _valid(settings: DistillSettings, task: Task, facts: ModelFacts) -> Measurable:
     assert settings.valid is not None
-    return measurable_of(rows_of(settings.valid), task, facts, name=settings.valid, max_length=settings.max_length)
+    return measurable_of(
+        task.trainable().arranged(rows_of(settings.valid)), task, facts, name=settings.valid, max_length=settings.max_length
+    )
 
 
 def _scores(settings: DistillSettings, model: EncoderModel, valid: Measurable) -> dict[str, float]:
-    precision = mixed_precision(model.device, bf16=settings.bf16)
+    precision = mixed_precision(model.device, bf16=settings.bf16, fp16=settings.fp16)
     found = measure(model, valid, objective_of(model.head_name), precision=precision, keep_logits=False)
     scores: Mapping[str, float] = {"loss": found.loss or 0.0, **(found.scores or {})}
     return {f"eval_{name}": value for name, value in scores.items()}

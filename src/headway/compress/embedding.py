@@ -1,7 +1,7 @@
 """The recipe for sentence vectors, from texts to a folder that sentence-transformers loads too."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from headway.compress import table
 from headway.compress.answers import Answers, kept_answers, teacher_identity
 from headway.compress.jobs import vector_job
 from headway.compress.lines import Lines, tokenised
+from headway.compress.record import Finished
 from headway.compress.rows import rows_of, texts_of
-from headway.compress.stages import cache_of, compared, identity_of, make_ready, run, save
+from headway.compress.stages import cache_of, compared, identity_of, make_ready, run, saver
 from headway.compress.students import make_pair
-from headway.compress.table import Comparison
 from headway.compress.vectors import (
     MAP,
     VectorLoss,
@@ -27,7 +27,7 @@ from headway.compress.vectors import (
     vector_lesson,
     vectors_from,
 )
-from headway.compress.widths import add_maps, take_maps
+from headway.compress.widths import add_maps, arrays_of, take_maps
 from headway.core.batching import plan_batches
 from headway.evaluation import evaluate as evaluate_folder
 from headway.neural.model import EncoderModel
@@ -36,8 +36,9 @@ from headway.tasks.numbers import identity
 from headway.tasks.sentence_folder import write_side_files
 from headway.tasks.sentence_modules import Dense, Step, UnitLength
 from headway.tasks.sentence_transformer import read_side_files
+from headway.tasks.vectors import Embedder
 from headway.text import Tokenizer, check_tokenizer
-from headway.training.loop import TrainOutput
+from headway.training.machine import device_for
 
 HELD_OUT = 500
 """Most texts that are kept aside to see how near the student comes."""
@@ -45,7 +46,7 @@ HELD_OUT = 500
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Texts kept aside: the mean cosine of the student's vectors with the teacher's."""
+    """Texts kept aside: how near the student's vectors come to the teacher's."""
 
     lines: Lines
     answers: Answers
@@ -53,19 +54,20 @@ class HeldOut:
     numbers: np.ndarray
     """Which of the texts these are."""
 
-    def cosine(self, model: EncoderModel) -> float:
-        """Between -1 and 1."""
-        found: list[float] = []
+    def scores(self, model: EncoderModel) -> dict[str, float]:
+        """The loss, and the cosine between -1 and 1."""
+        losses, cosines = 0.0, 0.0
         for indices in plan_batches(self.lines.lengths[self.numbers].tolist(), max_tokens=8192):
             numbers = self.numbers[indices].tolist()
             batch = vector_lesson([self.lines[number] for number in numbers], numbers, self.answers, model.device)
             with torch.inference_mode():
-                ours = self.loss.vectors(model, batch.packed)
-            found += torch.nn.functional.cosine_similarity(ours, batch.taught_BV, dim=-1).tolist()
-        return float(np.mean(found))
+                ours_BV = self.loss.vectors(model, batch.packed)
+                losses += float(self.loss.between(ours_BV, batch.taught_BV))
+                cosines += float(torch.nn.functional.cosine_similarity(ours_BV, batch.taught_BV, dim=-1).sum())
+        return {"eval_loss": losses / len(self.numbers), "eval_cosine": cosines / len(self.numbers)}
 
 
-def distill_vectors(settings: DistillSettings, *, progress: bool) -> tuple[TrainOutput, Comparison]:
+def distill_vectors(settings: DistillSettings, *, progress: bool) -> Finished:
     """The student trained and saved, and how near it came."""
     pair = make_pair(settings, "base")
     student = pair.student
@@ -83,6 +85,7 @@ def distill_vectors(settings: DistillSettings, *, progress: bool) -> tuple[Train
     held_out = HeldOut(lines, answers, loss, np.sort(shuffled[:aside]))
     make_ready(student, settings)
     keepers = add_maps(student, (MAP,), width=answers.values.shape[1])
+    save = _saver(settings, student, tokenizer, reads=reads, normalises=loss.normalises)
     job = vector_job(
         settings,
         student,
@@ -90,20 +93,43 @@ def distill_vectors(settings: DistillSettings, *, progress: bool) -> tuple[Train
         answers,
         np.sort(shuffled[aside:]),
         loss_sum=loss,
-        evaluate=(lambda: {"eval_cosine": held_out.cosine(student)}) if aside else None,
+        evaluate=(lambda: held_out.scores(student)) if aside else None,
         identity={**identity_of(settings, pair.folder), "texts": hash_of(texts)},
     )
-    output = run(settings, job, keepers, progress=progress)
-    nearness = held_out.cosine(student.eval()) if aside else None
-    learnt = take_maps(student).get(MAP)
-    save(settings, student, tokenizer, task="sentence-embeddings")
-    width = student.architecture.encoder.hidden_size
-    folder = Path(settings.output_dir)
-    steps: tuple[Step, ...] = () if learnt is None else (Dense(learnt, None, identity),)
-    side = replace(reads.side, max_length=reads.limit, steps=(*steps, *([UnitLength()] if loss.normalises else [])))
-    write_side_files(folder, side, width=width)
+    ended = run(settings, job, keepers, progress=progress, save=save)
+    nearness = held_out.scores(student.eval())["eval_cosine"] if aside else None
+    save(Path(settings.output_dir))
+    take_maps(student)
     scores, measured = _scores(settings, pair.folder, nearness)
-    return output, compared(settings, pair, scores, measured, ("sentence-embeddings", texts[: table.ITEMS]))
+    return Finished(
+        student=student,
+        task="sentence-embeddings",
+        ended=ended,
+        comparison=compared(settings, pair, scores, measured, ("sentence-embeddings", texts[: table.ITEMS])),
+        counts={"train" if settings.train else "text": len(texts), **valid_count(settings)},
+        unit="texts",
+    )
+
+
+def valid_count(settings: DistillSettings) -> dict[str, int]:
+    """How many rows there are to measure on, where there are any."""
+    return {} if settings.valid is None else {"valid": len(rows_of(settings.valid))}
+
+
+def _saver(
+    settings: DistillSettings, student: EncoderModel, tokenizer: Tokenizer, *, reads: Embedder, normalises: bool
+) -> Callable[[Path], None]:
+    """What writes the student as a folder of sentence-transformers, with the map to its teacher's vectors as it is now."""
+    save = saver(settings, student, tokenizer, task="sentence-embeddings")
+
+    def whole(folder: Path) -> None:
+        save(folder)
+        learnt = arrays_of(student).get(MAP)
+        steps: list[Step] = [] if learnt is None else [Dense(learnt, None, identity)]
+        side = replace(reads.side, max_length=reads.limit, steps=(*steps, *([UnitLength()] if normalises else [])))
+        write_side_files(folder, side, width=student.architecture.encoder.hidden_size)
+
+    return whole
 
 
 def hash_of(texts: Sequence[str]) -> str:
@@ -112,11 +138,18 @@ def hash_of(texts: Sequence[str]) -> str:
 
 
 def _teacher_vectors(settings: DistillSettings, teacher: Path, texts: Sequence[str], *, progress: bool) -> Answers:
+    """The teacher's vectors, in bfloat16 where that was asked for."""
+    precision = "bf16" if settings.bf16 else "fp32"
+    device = None if device_for(use_cpu=settings.use_cpu) == "cpu" else "cuda"
+    identity = [teacher_identity(teacher), embedder_identity(teacher), str(settings.max_length), hash_of(texts)]
+    identity += [precision] if precision != "fp32" else []
     return kept_answers(
         cache_of(settings),
-        identity=[teacher_identity(teacher), embedder_identity(teacher), str(settings.max_length), hash_of(texts)],
+        identity=identity,
         count=len(texts),
-        make=lambda first: vectors_from(first, teacher, texts, max_length=settings.max_length),
+        make=lambda first: vectors_from(
+            first, teacher, texts, max_length=settings.max_length, precision=precision, device=device
+        ),
         progress=progress,
     )
 

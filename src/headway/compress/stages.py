@@ -1,60 +1,77 @@
 """What the stages of every recipe share: the loop, the cache, what is saved, and the table at the end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from headway import __version__
 from headway.architecture.dropout import with_dropout
 from headway.compress import table
 from headway.compress.answers import teacher_identity
 from headway.compress.students import Pair, parameters
 from headway.compress.table import Comparison, Worth
-from headway.core.files import atomic_file
-from headway.core.settings_files import as_toml
 from headway.neural.attention import PackedAttention
 from headway.neural.model import EncoderModel
 from headway.settings.distillation import DistillSettings
 from headway.tasks.note import with_task
 from headway.text import Tokenizer, with_note
 from headway.training.callbacks import Callbacks, TrainerCallback
+from headway.training.checkpoints import TrainerState
 from headway.training.checks import check_trainable
 from headway.training.loop import Job, TrainOutput, train
 from headway.training.order import order_facts
+from headway.training.publishing import Publisher
 from headway.training.reporting import Reporter
 from headway.training.trackers import trackers
 
-SETTINGS = "settings.toml"
-"""The file that repeats the run."""
+
+@dataclass(frozen=True)
+class Ended:
+    """A stage that has ended: how training went, and where it stands."""
+
+    output: TrainOutput
+    state: TrainerState
 
 
 def run(
-    settings: DistillSettings, job: Job, callbacks: Sequence[TrainerCallback], *, progress: bool, doing: str = "Distilling"
-) -> TrainOutput:
-    """One stage, through the loop that all training goes through."""
+    settings: DistillSettings,
+    job: Job,
+    keepers: Sequence[TrainerCallback],
+    *,
+    progress: bool,
+    doing: str = "Distilling",
+    save: Callable[[Path], None] | None = None,
+) -> Ended:
+    """One stage, through the loop that all training goes through; ``save`` writes what may be published meanwhile."""
     reporter = Reporter(settings.output_dir, progress=progress, doing=doing)
+    publishers = [Publisher(save)] if save is not None and settings.push_to_hub else []
+    states: list[TrainerState] = []
     try:
-        return train(job, settings, reporter, Callbacks([*trackers(settings), *callbacks]))
+        output = train(job, settings, reporter, Callbacks([*trackers(settings), *keepers, *publishers]), use=states.append)
     finally:
         reporter.close()
+    return Ended(output, states[-1])
 
 
-def save(settings: DistillSettings, student: EncoderModel, tokenizer: Tokenizer, *, task: str | None = None) -> None:
-    """Write the student, its tokenizer and the run's settings to a folder that ``pipeline`` and transformers load.
+def saver(
+    settings: DistillSettings, student: EncoderModel, tokenizer: Tokenizer, *, task: str | None = None
+) -> Callable[[Path], None]:
+    """What writes the student and its tokenizer to a folder that ``pipeline`` and transformers load.
 
-    ``task`` is what the student was taught, which its configuration notes with the longest text that it read.
+    ``task`` is what the student is taught, which its configuration notes with the longest text that it reads.
     """
     student.config = with_note(student.config, tokenizer)
     if task is not None:
         options = {} if settings.max_length is None else {"max_length": settings.max_length}
         student.config = with_task(student.config, task, options)
-    student.save_pretrained(settings.output_dir)
-    tokenizer.save_pretrained(settings.output_dir)
-    title = f"headway distill --config {SETTINGS}, with Headway {__version__}"
-    with atomic_file(Path(settings.output_dir) / SETTINGS) as draft:
-        draft.write_text(as_toml(settings, title=title), encoding="utf-8")
+
+    def save(folder: Path) -> None:
+        student.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+    return save
 
 
 def identity_of(settings: DistillSettings, folder: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from headway.architecture import ModelConfig, weight_shapes
 from headway.architecture.family import HeadName
 from headway.checkpoints import Checkpoint, load_checkpoint
 from headway.compress.depth import chosen
-from headway.compress.taps import device_of_choice, no_gradients
+from headway.compress.taps import no_gradients
 from headway.core.config import read_object
 from headway.errors import ConfigError
 from headway.families import family as find_family
@@ -20,6 +20,7 @@ from headway.neural.auto import build_model
 from headway.neural.loading import load_model
 from headway.neural.model import EncoderModel
 from headway.settings.distillation import DistillSettings
+from headway.training.machine import device_for
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def make_pair(settings: DistillSettings, head: HeadName) -> Pair:
     found = load_checkpoint(settings.teacher, head=head)
     found.require_complete()
     student, kept = make_student(settings, found, head)
-    device = device_of_choice()
+    device = device_for(use_cpu=settings.use_cpu)
     teacher = no_gradients(build_model(found.config, found.architecture, head, found.weights)).to(device)
     return Pair(teacher, student.to(device), found.folder, kept)
 

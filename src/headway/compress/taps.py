@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from headway.neural.attention import PackedAttention
@@ -52,8 +51,3 @@ def tapped(model: EncoderModel, step: int) -> Iterator[Tap]:
 def no_gradients(model: EncoderModel) -> EncoderModel:
     """A teacher: in evaluation mode, and never changed."""
     return model.eval().requires_grad_(False)
-
-
-def device_of_choice() -> torch.device:
-    """A GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

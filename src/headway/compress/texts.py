@@ -51,7 +51,8 @@ class TextReader:
     def order(self, epoch: int) -> list[np.ndarray]:
         """The batches of an epoch."""
         settings = self.settings
-        return shuffled_batches(self.pieces.lengths, seed=settings.seed, epoch=epoch, max_tokens=settings.tokens_per_batch)
+        seed = settings.seed if settings.data_seed is None else settings.data_seed
+        return shuffled_batches(self.pieces.lengths, seed=seed, epoch=epoch, max_tokens=settings.tokens_per_batch)
 
 
 def read_text(
@@ -99,7 +100,7 @@ def text_job(reader: TextReader, held_out: TextReader, loss_sum: LossSum, identi
 def held_out_scores(reader: TextReader, model: EncoderModel, loss_sum: LossSum) -> dict[str, float]:
     """The recipe's own loss on the text kept aside, and where tokens are masked the share of these that is found."""
     loss, right, tokens, targets = 0.0, 0, 0.0, 0
-    precision = mixed_precision(model.device, bf16=reader.settings.bf16)
+    precision = mixed_precision(model.device, bf16=reader.settings.bf16, fp16=reader.settings.fp16)
     most = max(1, HELD_OUT_TOKENS // reader.settings.tokens_per_batch)
     for number, indices in enumerate(reader.order(0)[:most]):
         batch = reader.load(indices, 0, number)

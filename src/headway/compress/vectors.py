@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from headway.compress.answers import TEXTS_AT_ONCE, Answers
-from headway.compress.taps import device_of_choice
 from headway.compress.widths import mapped
 from headway.core.batching import TokenSequence
 from headway.errors import TaskError
@@ -63,9 +62,13 @@ class VectorLoss:
         """The loss, summed over texts: the mean squared difference, or one minus the cosine."""
         assert isinstance(batch, VectorLesson)
         found_BV = self.vectors(model, batch.packed)
+        return self.between(found_BV, batch.taught_BV)
+
+    def between(self, found_BV: Tensor, taught_BV: Tensor) -> Tensor:
+        """The loss of vectors, summed over texts."""
         if self.settings.vector_loss == "cosine":
-            return (1 - F.cosine_similarity(found_BV, batch.taught_BV, dim=-1)).sum()
-        return (found_BV - batch.taught_BV).square().mean(-1).sum()
+            return (1 - F.cosine_similarity(found_BV, taught_BV, dim=-1)).sum()
+        return (found_BV - taught_BV).square().mean(-1).sum()
 
     def vectors(self, model: EncoderModel, packed: Packed) -> Tensor:
         """The student's vectors, as wide as the teacher's, (texts, width), in packed order."""
@@ -90,14 +93,21 @@ def pooling_of(side: SideFiles, folder: Path) -> str:
     return side.pooling[0]
 
 
-def vectors_from(first: int, folder: Path, texts: Sequence[str], *, max_length: int | None) -> Iterator[list[np.ndarray]]:
+def vectors_from(
+    first: int,
+    folder: Path,
+    texts: Sequence[str],
+    *,
+    max_length: int | None,
+    precision: str = "fp32",
+    device: str | None = None,
+) -> Iterator[list[np.ndarray]]:
     """The teacher's vectors of the texts from this one on, (1, width) each, some at a time, by the same pipeline that users have.
 
     What is made together does not depend on where it begins, so that vectors are the same after a kill, bit for bit.
     """
     limit: dict[str, Any] = {} if max_length is None else {"max_length": max_length}
-    device = None if device_of_choice().type == "cpu" else "cuda"
-    ready = pipeline("sentence-embeddings", folder, precision="fp32", device=device, return_tensors="np", **limit)
+    ready = pipeline("sentence-embeddings", folder, precision=precision, device=device, return_tensors="np", **limit)
     for start in range(first, len(texts), TEXTS_AT_ONCE):
         yield [found.answer.reshape(1, -1) for found in ready.stream(list(texts[start : start + TEXTS_AT_ONCE]))]
 

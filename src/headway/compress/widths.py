@@ -5,6 +5,7 @@ not in its weights: what is saved is the student alone. Checkpoints keep them as
 """
 
 import base64
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from headway.neural.model import EncoderModel
-from headway.training.callbacks import TrainerCallback
+from headway.settings.training import TrainingArguments
+from headway.training.callbacks import TrainerCallback, TrainerControl
+from headway.training.checkpoints import STATE, TrainerState, checkpoint_folder
 
 NAME = "width_maps"
 
@@ -62,13 +65,16 @@ def maps(student: EncoderModel) -> nn.ModuleDict:
     return found
 
 
-def take_maps(student: EncoderModel) -> dict[str, np.ndarray]:
-    """The learnt maps, (teacher's width, student's width), taken out of the model."""
-    if not has_maps(student):
-        return {}
-    found = {name: weight.detach().float().cpu().numpy().copy() for name, weight in maps(student).named_parameters()}
-    delattr(student, NAME)
-    return {name.removesuffix(".weight"): array for name, array in found.items()}
+def arrays_of(student: EncoderModel) -> dict[str, np.ndarray]:
+    """The maps as they are now, (teacher's width, student's width); none where the student has none."""
+    found = maps(student).named_parameters() if has_maps(student) else ()
+    return {name.removesuffix(".weight"): weight.detach().float().cpu().numpy().copy() for name, weight in found}
+
+
+def take_maps(student: EncoderModel) -> None:
+    """Take the maps out of the model."""
+    if has_maps(student):
+        delattr(student, NAME)
 
 
 class MapKeeper(TrainerCallback):
@@ -76,6 +82,14 @@ class MapKeeper(TrainerCallback):
 
     def __init__(self, student: EncoderModel) -> None:
         self.student = student
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
+        """Where the weights of the best evaluation are the result, the maps of that one too."""
+        if args.load_best_model_at_end and state.best_global_step not in (None, state.global_step):
+            folder = checkpoint_folder(args.output_dir, state.best_global_step or 0)
+            kept = json.loads((folder / STATE).read_text(encoding="utf-8"))["callbacks"]
+            own = next(one for one in kept if one["class"] == type(self).__name__)
+            self.load_state({name: text for name, text in own.items() if name != "class"})
 
     def state(self) -> dict[str, Any]:
         """The maps' weights as text."""

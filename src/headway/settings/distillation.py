@@ -1,6 +1,6 @@
 """Settings of ``headway distill``."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from headway.errors import ConfigError
@@ -133,6 +133,7 @@ class DistillSettings(TrainingArguments):
         """Refuse values that cannot mean anything, before any work is done."""
         super().__post_init__()
         _check_data(self)
+        _check_meant(self)
         for name in ("temperature", "matching_epochs", "matching_learning_rate"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -170,6 +171,46 @@ class DistillSettings(TrainingArguments):
             "vector_loss", "tokens_per_batch", "held_out", "dropout",
         )  # fmt: skip
         return {name: list(value) if isinstance(value := getattr(self, name), tuple) else value for name in names}
+
+
+INSTEAD = {
+    "fsdp": "a distillation runs in one process: leave it out",
+    "label_smoothing_factor": "the teacher's answers are smooth already: leave it out, or raise temperature",
+    "class_weights": "the teacher weighs classes as it does: leave it out, or train it with class_weights",
+    "label_all_tokens": "the first tokens of words have the labels: leave it out",
+    "prediction_loss_only": "its end is a table of scores: leave it out",
+    "loss": "the recipe says what is learnt: leave it out",
+    "similarity_scale": "the recipe says what is learnt: leave it out",
+    "similarity_range": "vectors are learnt from the teacher's: leave it out",
+    "tokens_at_once": "a batch is divided where memory does not suffice: leave it out",
+}
+"""Settings of training that mean nothing here, and what to do."""
+IN_TEXT = {
+    "per_device_train_batch_size": "batches are counted in tokens: give tokens_per_batch",
+    "dataloader_drop_last": "batches are full of tokens, and none of them is nearly empty: leave it out",
+    "train_sampling_strategy": "pieces of documents are shuffled: leave it out",
+}
+"""Those that mean nothing in the general stage."""
+OF_EVALUATIONS = ("eval_on_start", "load_best_model_at_end", "metric_for_best_model")
+
+
+def _check_meant(settings: DistillSettings) -> None:
+    """Refuse settings of any training that a distillation would pass over in silence."""
+    changed = {field.name for field in fields(settings) if getattr(settings, field.name) != field.default}
+    in_tokens = settings.is_general and settings.recipe != "embeddings"
+    for name, instead in (INSTEAD | (IN_TEXT if in_tokens else {})).items():
+        if name in changed:
+            raise ConfigError(f"{name} is {getattr(settings, name)!r}, but in a distillation {instead}.")
+    if "tokens_per_batch" in changed and not in_tokens:
+        raise ConfigError(
+            f"tokens_per_batch is {settings.tokens_per_batch}, but this stage counts batches in rows. Give "
+            "per_device_train_batch_size."
+        )
+    has_scores = settings.recipe == "embeddings" or settings.is_general or settings.valid is not None
+    if unmet := [name for name in OF_EVALUATIONS if name in changed and not has_scores]:
+        raise ConfigError(
+            f"{unmet[0]} is {getattr(settings, unmet[0])!r}, but there are no rows to measure the student on. Give valid."
+        )
 
 
 def _check_data(settings: DistillSettings) -> None:

@@ -24,6 +24,7 @@ Optimizer = Literal["adamw_torch_fused", "adamw_torch", "adafactor", "adagrad", 
 When = Literal["no", "steps", "epoch"]
 BALANCED = "balanced"
 AllTokens = Literal["no", "inside", "same"]
+SentenceLoss = Literal["cosent", "cosine", "multiple-negatives"]
 HubStrategy = Literal["end", "every_save", "checkpoint", "all_checkpoints"]
 
 
@@ -101,6 +102,18 @@ class TrainingArguments(Config):
 
     class_weights: str | tuple[float, ...] | None = None
     """How much each class counts in the loss, in the order of the labels; ``balanced`` weighs them by how rare they are."""
+
+    loss: SentenceLoss | None = None
+    """What sentence embeddings learn by; None is cosent for pairs with a similarity, else multiple-negatives."""
+
+    similarity_scale: float = 20.0
+    """By what cosines are multiplied in these losses, the inverse of a temperature; ``cosine`` knows none."""
+
+    similarity_range: tuple[float, ...] = ()
+    """The least and the largest similarity of pairs, as in 0 5; told by the data where it is not given."""
+
+    tokens_at_once: int | None = None
+    """Tokens whose states are kept at once where a loss compares all texts of a batch; fewer take less memory, but more time."""
 
     freeze: tuple[str, ...] = ()
     """Parts of the model whose weights stay as they are: embeddings, layers.0, encoder.layer.1 …"""

@@ -16,9 +16,21 @@ from headway.tasks.columns import TableForm
 from headway.tasks.cross_encoder import CrossEncoder, read_cross_encoder
 from headway.tasks.limits import check_lengths, token_limit, window_stride
 from headway.tasks.ranking_inputs import read_call, read_ranking
+from headway.tasks.ranking_rows import arranged, examples, labels
 from headway.tasks.ranking_scorer import RELEVANCE, RankingScorer
 from headway.tasks.table import Column
-from headway.tasks.task import Call, Encoded, Evaluation, ModelFacts, Outputs, Task, TaskOptions, check_count, check_truth
+from headway.tasks.task import (
+    Call,
+    Encoded,
+    Evaluation,
+    ModelFacts,
+    Outputs,
+    Task,
+    TaskOptions,
+    Training,
+    check_count,
+    check_truth,
+)
 from headway.tasks.text_classification import ACTIVATIONS, JOINS, Activation, default_activation
 
 if TYPE_CHECKING:
@@ -215,5 +227,6 @@ TASK = Task(
     read_call=read_call,
     table=TableForm(roles={"query": QUERIES, "documents": DOCUMENTS}),
     translate=translate,
+    training=Training(examples=examples, labels=labels, arranged=arranged, objective="relevance"),
     evaluation=Evaluation(table=RELEVANCE, prepare=lambda facts, options: RankingScorer(), options={"top_k": None}),
 )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from headway.tasks.columns import SINGLE_TEXTS
 from headway.tasks.feature_extraction import FeatureOptions, prepare, translate
+from headway.tasks.sentence_learning import LEARNING
 from headway.tasks.task import Task
 from headway.tasks.vectors import Pooling
 
@@ -24,4 +25,5 @@ TASK = Task(
     prepare=prepare,
     table=SINGLE_TEXTS,
     translate=translate,
+    learning=LEARNING,
 )

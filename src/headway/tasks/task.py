@@ -150,6 +150,11 @@ def no_labels(references: Iterable[Mapping[str, Any]], problem: str | None) -> L
     return Labels()
 
 
+def as_they_are(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """For tasks whose rows have one form."""
+    return rows
+
+
 @dataclass(frozen=True)
 class Details:
     """A table for people, with a title and a header."""
@@ -215,6 +220,10 @@ class Training:
     """The task's options that all references tell, with which the model is measured and used from then on."""
     measure: Callable[[np.ndarray, np.ndarray, ModelConfig], Mapping[str, float]] | None = None
     """The scores of logits and targets alone, (rows, …), where answers can be told without the text."""
+    arranged: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]] = as_they_are
+    """All rows in the one form that is read, where people have them in several; rows that have it already stay as they are."""
+    objective: str | None = None
+    """What is learnt, where that is not what the model's head always learns."""
     by_all_tokens: Callable[..., Sequence[Example]] | None = None
     """For tasks that label words: from the ``examples`` of an input, the input, the facts and ``inside`` (whether further tokens
     have the label of an inside) to examples in which all tokens of a word are learnt, not the first alone."""
@@ -239,6 +248,8 @@ class Task:
     """How answers are measured against references, where there is a measure."""
     translate: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
     """Options as other libraries call them, under the names that they have here."""
+    learning: "Task | None" = None
+    """How it is learnt and measured meanwhile, where rows are others than those that it is used with."""
     only_token: Callable[["Tokenizer"], int | None] | None = None
     """The id of the only tokens whose outputs the task reads, where there is one: engines then need not compute the others'."""
 
@@ -252,12 +263,19 @@ class Task:
         check_choices(self.options, given)
         return self.options.from_dict(given)
 
+    @property
+    def as_learnt(self) -> "Task":
+        """The task by whose rows and measure this one is learnt; itself for most."""
+        return self.learning or self
+
     def trainable(self) -> Training:
         """The training side; a task without one is an error that says so."""
+        if self.learning is not None:
+            return self.learning.trainable()
         if self.training is None:
             from headway.tasks import task, task_names
 
-            learning = ", ".join(name for name in task_names() if task(name).training)
+            learning = ", ".join(name for name in task_names() if task(name).training or task(name).learning)
             raise TaskError(
                 f"{self.name} does not learn from labelled rows. Tasks that do: {learning}. Masked language "
                 "models are made by pre-training."

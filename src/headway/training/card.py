@@ -11,7 +11,12 @@ from headway.tasks import task_names
 
 MARK = "<!-- written by headway train -->"
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*|(bert|distilbert|roberta|albert)-[\w-]+")
-PIPELINE_TAGS = ("text-classification", "token-classification", "question-answering", "fill-mask", "sentence-similarity")
+PIPELINE_TAGS = (
+    "text-classification", "token-classification", "question-answering", "fill-mask", "sentence-similarity", "text-ranking",
+)  # fmt: skip
+TAGS = {"sentence-embeddings": "sentence-similarity"}
+"""Tasks that the Hub calls otherwise."""
+OF_SENTENCE_TRANSFORMERS = ("sentence-similarity", "text-ranking")
 LEFT_OUT = (
     "model", "train", "valid", "files", "tokenizer", "output_dir", "task", "resume_from_checkpoint", "report_to", "run_name",
 )  # fmt: skip
@@ -48,7 +53,7 @@ def metadata(facts: Facts) -> str:
 
     valid = facts.data.get("valid", {})
     name = Path(str(valid.get("file") or "held-out data")).name
-    tag = facts.task if facts.task in PIPELINE_TAGS else None
+    tag = named if (named := TAGS.get(facts.task, facts.task)) in PIPELINE_TAGS else None
     results = [
         EvalResult(
             task_type=facts.task, dataset_type=name, dataset_name=name, metric_type=metric, metric_value=round(float(value), 6)
@@ -56,7 +61,7 @@ def metadata(facts: Facts) -> str:
         for metric, value in facts.scores.items()
     ]
     given: dict[str, Any] = {
-        "library_name": "transformers",
+        "library_name": "sentence-transformers" if tag in OF_SENTENCE_TRANSFORMERS else "transformers",
         "pipeline_tag": tag,
         "tags": ["headway", facts.family, *([] if tag else [facts.task])],
         "base_model": facts.base if is_hub_name(facts.base) else None,

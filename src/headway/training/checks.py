@@ -12,6 +12,7 @@ from headway.tasks import Task, task_for_head
 from headway.tasks import task as find_task
 from headway.training.callbacks import metric_value
 from headway.training.checkpoints import STATE
+from headway.training.objectives.heads import Objective
 
 LOADERS = (
     "Trainer has no {name}: batches are packed, not padded, and made where they are used. A data_collator may make them, or "
@@ -97,6 +98,16 @@ def check_resume(arguments: TrainingArguments) -> None:
         )
 
 
+def check_logits(objective: Objective, **given: Any) -> None:
+    """Refuse what works on logits where there are none."""
+    asked = [name for name, value in given.items() if value is not None]
+    if asked and not objective.has_logits:
+        raise ConfigError(
+            f"{asked[0]} works on logits, but sentence embeddings are vectors. Leave it out; "
+            "pipeline('sentence-embeddings', folder)(texts) gives those of a saved model."
+        )
+
+
 def check_own_loss(arguments: TrainingArguments) -> None:
     """Refuse settings of the loss where the loss is the user's."""
     for name in ("class_weights", "label_smoothing_factor"):
@@ -114,7 +125,7 @@ def check_own_loss(arguments: TrainingArguments) -> None:
 def task_of(model: EncoderModel, name: str | None) -> Task:
     """The task of this name, or the one of the model's head; one that needs another head is a ``ConfigError``."""
     task = find_task(task_for_head(model.head_name) if name is None else name)
-    if name is not None and task.training is not None and task.head != model.head_name:
+    if name is not None and (task.training or task.learning) and task.head != model.head_name:
         raise ConfigError(
             f"task is {name!r}, which is done with the head {task.head!r}, but the model has the head {model.head_name!r}. Load "
             "the checkpoint with the head of the task, or leave the task out."

@@ -16,7 +16,7 @@ from headway.neural.loading import load_model
 from headway.settings.changes import config_changes
 from headway.settings.training import TrainSettings
 from headway.tables import read_rows
-from headway.tasks import Task
+from headway.tasks import Task, Training
 from headway.tasks import task as find_task
 from headway.text import Tokenizer
 from headway.training.loop import TrainOutput
@@ -96,6 +96,8 @@ def _record(ready: FineTuning, result: TrainOutput, scores: Mapping[str, float])
 
 def label_cells(task: Task, rows: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> Iterator[Any]:
     """The labels of rows by name, where the task's references are labels: one a row, or several."""
+    if task.trainable().objective is not None:
+        return  # what is learnt are no labels
     _, columns = find_columns(task, evaluation_of(task), rows[0], {})
     column = columns.get("label") or columns.get("labels") or columns.get("tags")
     for row in rows if column else ():
@@ -107,6 +109,8 @@ def label_cells(task: Task, rows: Sequence[Mapping[str, Any]], names: Mapping[in
 def label_changes(settings: TrainSettings, task: Task, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What the references of the data say of the model's configuration: its labels, and what kind they are."""
     training = task.trainable()
+    if training.objective is not None:
+        return _without_labels(settings, training)
     _, columns = find_columns(task, evaluation_of(task), rows[0], {})
     references = ({role: row.get(column) for role, column in columns.items()} for row in rows)
     found = training.labels(references, settings.problem_type)
@@ -116,6 +120,15 @@ def label_changes(settings: TrainSettings, task: Task, rows: Sequence[Mapping[st
     if found.problem is not None:
         changes["problem_type"] = found.problem
     return changes
+
+
+def _without_labels(settings: TrainSettings, training: Training) -> dict[str, Any]:
+    """The same for tasks that learn no labels; settings of labels are then a ``ConfigError``."""
+    for name in ("problem_type", "label_names"):
+        if getattr(settings, name) is not None:
+            raise ConfigError(f"{name} is {getattr(settings, name)!r}, but {settings.task} learns no labels. Leave it out.")
+    found = training.labels((), None)
+    return {"id2label": dict(enumerate(found.names)), "problem_type": found.problem} if found.names else {}
 
 
 def read_all(path: str) -> list[dict[str, Any]]:

@@ -20,15 +20,25 @@ DECISIVE = (
 """Settings that decide the weights, so that a run can be resumed only under the same ones."""
 
 
+def no_batches(epoch: int) -> Sequence[np.ndarray]:
+    """For a model that is measured alone."""
+    return []
+
+
+def nothing_to_load(indices: np.ndarray, epoch: int, number: int) -> Batch:
+    """For the same: there is no batch to ask for."""
+    raise AssertionError("a job without batches was trained")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """What is trained on what: everything that an objective brings to the loop."""
 
     model: EncoderModel
     loss_sum: LossSum
-    order: Callable[[int], Sequence[np.ndarray]]
+    order: Callable[[int], Sequence[np.ndarray]] = no_batches
     """The batches of an epoch as indices of rows; the same epoch gives the same batches."""
-    load: Callable[[np.ndarray, int, int], Batch]
+    load: Callable[[np.ndarray, int, int], Batch] = nothing_to_load
     """A batch from its indices, the epoch and its number within it."""
     evaluate: Callable[[], dict[str, float]] | None = None
     count: Count = number_of_targets

@@ -106,7 +106,9 @@ def accumulate_what_fits(
 
 def smaller_limit(failed: Batch, *, doing: str = "learn from") -> int:
     """The tokens of the larger half of a batch that did not fit; an ``OutOfMemoryError`` where it has no halves."""
-    found = halves(failed)
+    if failed.compares_all and (limit := min(failed.tokens, failed.at_once or failed.tokens) // 2) >= failed.packed.lengths[0]:
+        return limit
+    found = None if failed.compares_all else halves(failed)
     if found is None:
         texts = len(failed.packed.lengths)
         what = f"one row of {failed.tokens} tokens" if texts == 1 else f"one question of {texts} choices ({failed.tokens} tokens)"

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from headway.architecture import ModelConfig
+from headway.checkpoints import locate
 from headway.errors import DataError
 from headway.evaluation.measuring import evaluation_of
 from headway.evaluation.rows import find_columns
@@ -48,7 +50,10 @@ class Reading:
 
     def config_for(self, rows: Any) -> ModelConfig:
         """The model's configuration with what rows that it will learn tell of it: its labels' names, and how they are read."""
-        config, training = self._with_labels_of(rows), self.task.training
+        training = self.task.training
+        if training is not None and training.objective is not None:
+            return self.model.config
+        config = self._with_labels_of(rows)
         if training is None or self.tokenizer is None or not self.is_raw(rows):
             return config
         _, columns = find_columns(self.task, evaluation_of(self.task), rows[0], {})
@@ -91,15 +96,21 @@ class Reading:
 
     def _reader(self, rows: Any, name: str) -> RowReader:
         assert self.tokenizer is not None
-        self.task.trainable()
-        facts = ModelFacts(tokenizer=self.tokenizer, config=self.model.config)
-        return RowReader(self.task, facts, _each(rows), name, self.max_length, all_tokens=self.all_tokens)
+        training = self.task.trainable()
+        folder = None if training.objective is None else folder_of(self.model)
+        facts = ModelFacts(tokenizer=self.tokenizer, config=self.model.config, folder=folder)
+        return RowReader(self.task, facts, training.arranged(_each(rows)), name, self.max_length, all_tokens=self.all_tokens)
 
     def _limit(self) -> int:
         limits = [self.model.architecture.encoder.max_tokens, self.max_length or math.inf]
         if self.tokenizer is not None:
             limits.append(self.tokenizer.model_max_length)
         return int(min(limits))
+
+
+def folder_of(model: EncoderModel) -> Path | None:
+    """The folder that a model came from, which says more of it than its configuration; None for a new model."""
+    return locate(model.name_or_path, local_files_only=True) if model.name_or_path else None
 
 
 def _each(rows: Any) -> Sequence[Mapping[str, Any]]:

@@ -25,7 +25,7 @@ from headway.training.class_loss import loss_for
 from headway.training.held_out import HeldOut
 from headway.training.loop import Job, TrainOutput, evaluate, train
 from headway.training.machine import device_for
-from headway.training.objectives.heads import objective_of
+from headway.training.objectives.choosing import fitted, objective_for, vector_facts
 from headway.training.order import SEQUENTIAL, epoch_batches, order_facts
 from headway.training.own_loss import ComputeLoss, call_loss_func, with_own_loss
 from headway.training.processes import current, join
@@ -115,7 +115,8 @@ class Trainer:
             check_tokenizer(self.processing_class, self.encoder.config, may_add=True)
         self.task = checks.task_of(self.encoder, self._named_task)
         checks.check_tokens(self.args, self.task)
-        self.objective = objective_of(self.encoder.head_name)
+        self.objective = objective_for(self.task, self.encoder, self.args)
+        checks.check_logits(self.objective, compute_metrics=self.compute_metrics, compute_loss=self._has_own_loss or None)
         if self._has_own_loss:
             checks.check_own_loss(self.args)
             self.objective = with_own_loss(self.objective, self._own_loss, self.encoder, self.processing_class)
@@ -198,7 +199,8 @@ class Trainer:
         data = self.eval_dataset if eval_dataset is None else eval_dataset
         if isinstance(data, str) and isinstance(self.eval_dataset, Mapping):
             data = self.eval_dataset.get(data, data)
-        scores = evaluate(replace(self._empty_job(), evaluate=self._held_out.scores_of(data, metric_key_prefix)))
+        measured = self._held_out.scores_of(data, metric_key_prefix)
+        scores = evaluate(Job(model=self.model, loss_sum=self.objective.loss_sum, evaluate=measured))
         self._scores = scores
         self._tell("evaluate", metrics=scores)
         return scores
@@ -211,6 +213,7 @@ class Trainer:
         Logits of tokens are filled up with -100 behind shorter rows; those of question answering are a pair of arrays, with a row
         for each window. ``ignore_keys`` changes nothing.
         """
+        checks.check_logits(self.objective, predict=test_dataset)
         self.model.eval()
         found = self._held_out.predict(test_dataset, metric_key_prefix)
         self._tell("predict", metrics=found.metrics)
@@ -237,6 +240,7 @@ class Trainer:
             self.model.save_pretrained(folder)
             if self.processing_class is not None:
                 self.processing_class.save_pretrained(folder)
+            self.objective.write(folder, self.encoder)
 
     def push_to_hub(
         self,
@@ -331,7 +335,9 @@ class Trainer:
     @property
     def _held_out(self) -> HeldOut:
         """How data is read and the model measured on it, as the arguments are now."""
-        reading = Reading(self.encoder, self.task, self.processing_class, self.args.max_length, self.args.label_all_tokens)
+        reading = Reading(
+            self.encoder, self.task.as_learnt, self.processing_class, self.args.max_length, self.args.label_all_tokens
+        )
         scoring = Scoring(
             model=self.encoder,
             task=self.task,
@@ -351,28 +357,21 @@ class Trainer:
         rows = self._train_rows
         self.encoder.config = self._held_out.reading.config_for(rows)
         examples = self._examples(rows)
+        self.objective = fitted(self.objective, examples, self.reporter.advise)
         if self.compute_metrics is None and not self.args.prediction_loss_only:
             checks.check_metric(self.args, lambda: self._held_out.tried(self.eval_dataset))
         lengths = np.array([example.tokens for example in examples])
         self.reporter.advise(advice_at_start(self.encoder, examples, self.args, held_out=self.eval_dataset))
         loss_sum, count = loss_for(self.objective, self.encoder, self.args, [example.target for example in examples])
-        return replace(
-            self._empty_job(),
+        return Job(
+            model=self.model,
             loss_sum=loss_sum,
             count=count,
             order=lambda epoch: epoch_batches(lengths, self.args, epoch),
             tokens=None if self.args.train_sampling_strategy == SEQUENTIAL else lambda indices: int(lengths[indices].sum()),
             load=lambda indices, epoch, number: self._load(rows, examples, indices),
             evaluate=None if self.eval_dataset is None else self._held_out.scores_of(self.eval_dataset, "eval"),
-            identity={"data": fingerprint(examples), **order_facts(self.args)},
-        )
-
-    def _empty_job(self) -> Job:
-        return Job(
-            model=self.model,
-            loss_sum=self.objective.loss_sum,
-            order=lambda epoch: [],
-            load=lambda indices, epoch, number: self._load([], [], indices),
+            identity={"data": fingerprint(examples), **order_facts(self.args), **vector_facts(self.args)},
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -16,6 +17,10 @@ from headway.tasks import Example
 from headway.training.batch import Batch, LossSum, text_batch, text_logits, text_loss, token_logits, token_loss
 
 
+def nothing_beside(folder: Path, model: EncoderModel) -> None:
+    """Most models need no files but their own."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Objective:
     """What a head learns."""
@@ -28,6 +33,12 @@ class Objective:
     """The same from all outputs."""
     class_logits: Callable[[EncoderModel, Batch], Tensor] | None = None
     """The scores of all classes for each target, where targets are classes that have names."""
+    fit: Callable[[Sequence[Example]], "tuple[Objective, list[str]]"] | None = None
+    """The objective for all rows that will be learnt, and what they told of it, in words; rows that do not fit are an error."""
+    write: Callable[[Path, EncoderModel], None] = nothing_beside
+    """Writes what belongs beside the model's own files."""
+    has_logits: bool = True
+    """Whether what is learnt are logits of each row, which can be predicted and measured without the task."""
 
 
 def objective_of(head: HeadName) -> Objective:
@@ -35,7 +46,8 @@ def objective_of(head: HeadName) -> Objective:
     if head not in OBJECTIVES:
         raise ConfigError(
             f"The model has the head {head!r}, which does not learn from labelled rows. Load the checkpoint with one of the "
-            f"heads {', '.join(OBJECTIVES)}, for example with AutoModelForSequenceClassification."
+            f"heads {', '.join(OBJECTIVES)}, for example with AutoModelForSequenceClassification; or train its vectors with "
+            "task='sentence-embeddings'."
         )
     return OBJECTIVES[head]
 
