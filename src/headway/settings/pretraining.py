@@ -105,7 +105,7 @@ class PretrainSettings(TrainingArguments):
     """Dropout during pre-training. The saved configuration keeps 0.1 for fine-tuning."""
 
     max_steps: int = 1000
-    """Optimiser steps in all."""
+    """Optimiser steps in all; -1 is as many as ``num_train_epochs`` take."""
 
     learning_rate: float = 1e-3
     """The highest learning rate."""
@@ -145,10 +145,46 @@ class PretrainSettings(TrainingArguments):
                 "Neither tokenizer nor model is given, so text cannot become tokens. Give the folder of a tokenizer (headway "
                 "tokenizer makes one), or a model to go on from, which has its own."
             )
+        _check_meant(self)
         _check_masking(self)
         _check_lengths(self)
         if self.model is not None:
             _check_size(self)
+
+
+INSTEAD = {
+    "per_device_train_batch_size": "batches are counted in tokens: give tokens_per_batch",
+    "per_device_eval_batch_size": "batches are counted in tokens: give tokens_per_batch",
+    "dataloader_drop_last": "batches are full of tokens, and none of them is nearly empty: leave it out",
+    "train_sampling_strategy": "each batch has texts of like length, drawn at random: leave it out",
+    "label_all_tokens": "there are no labels: leave it out",
+    "label_smoothing_factor": "there are no labels: leave it out",
+    "class_weights": "there are no labels: leave it out",
+    "prediction_loss_only": "its loss and accuracy cost the same: leave it out",
+    "loss": "the objective says what is learnt: leave it out",
+    "similarity_scale": "no texts are compared: leave it out",
+    "similarity_range": "no texts are compared: leave it out",
+    "tokens_at_once": "batches are counted in tokens: give tokens_per_batch",
+}
+"""Settings of fine-tuning that mean nothing here, and what to do."""
+
+
+def _check_meant(settings: PretrainSettings) -> None:
+    """Refuse settings of any training that pre-training would pass over in silence."""
+    usual = {field.name: field.default for field in fields(settings)}
+    for name, instead in INSTEAD.items():
+        if getattr(settings, name) != usual[name]:
+            raise ConfigError(f"{name} is {getattr(settings, name)!r}, but in pre-training {instead}.")
+    if settings.max_steps <= 0 and 0 < settings.batch_warmup_steps < 1:
+        raise ConfigError(
+            f"batch_warmup_steps is {settings.batch_warmup_steps}, a share of max_steps, which says nothing here "
+            f"({settings.max_steps}). Give a number of steps, or max_steps."
+        )
+    if settings.layerwise_lr_decay != 1 and settings.objective == "replaced-token":
+        raise ConfigError(
+            f"layerwise_lr_decay is {settings.layerwise_lr_decay}, but with replaced-token two encoders are trained, whose "
+            "layers are not each other's. Leave it out."
+        )
 
 
 SIZES = ("family", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings")

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from headway.architecture.cost import PER_STEP, forward_operations
 from headway.core.batching import TokenSequence
 from headway.neural.model import EncoderModel
 from headway.neural.packing import Packed, pack
@@ -58,6 +59,11 @@ LossSum: TypeAlias = Callable[[EncoderModel, Batch], Tensor]
 
 Count: TypeAlias = Callable[[Batch], float]
 """By what a batch's loss is divided, summed over a step: how many targets it has, or how much they weigh."""
+
+
+def step_operations(model: EncoderModel, lengths: Sequence[int], targets: int) -> int:
+    """Operations of a batch's part of a training step: texts of these lengths, with so many targets."""
+    return PER_STEP * forward_operations(model.architecture, lengths, targets=targets)
 
 
 def text_batch(sequences: Sequence[TokenSequence], targets: Sequence[int | float], *, device: torch.device) -> Batch:

@@ -27,6 +27,7 @@ __all__ = ["SHORTEST", "Corpus", "Kept", "Pieces", "documents", "tokenise_corpus
 
 DOCUMENTS_AT_ONCE = 512
 CHARACTERS_AT_ONCE = 1 << 22
+BYTES_AT_ONCE = 1 << 20
 FORMAT = 2
 TOLD = ("file", "sha256", "documents", "tokens")
 """What is told of each file."""
@@ -123,8 +124,11 @@ def tokenise_corpus(
 
 
 def _digest(name: str) -> bytes:
+    digest = hashlib.sha256()
     with Source(name).stored() as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        while block := file.read(BYTES_AT_ONCE):
+            digest.update(block)
+    return digest.digest()
 
 
 def _fingerprint(name: str, digest: bytes, tokenizer: Tokenizer, keep: Kept, column: str) -> str:

@@ -1,8 +1,8 @@
 """Pre-training from raw text, as ``headway pretrain`` does it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,23 @@ from headway.settings.pretraining import PretrainSettings
 from headway.text import Tokenizer, check_tokenizer, with_note
 from headway.training.batch import Batch
 from headway.training.callbacks import Callbacks
+from headway.training.checkpoints import TrainerState
+from headway.training.checks import check_trainable
 from headway.training.corpus import Corpus, Kept, tokenise_corpus
-from headway.training.loop import Job, TrainOutput, train
-from headway.training.masking import Masking, masked_batch
-from headway.training.order import shuffled_batches, with_warm_up
+from headway.training.loop import Job, TrainOutput, evaluate, train
+from headway.training.machine import device_for
+from headway.training.masking import masked_batch
+from headway.training.order import order_facts, shuffled_batches, with_warm_up
 from headway.training.out_of_memory import run_parts_that_fit
 from headway.training.pieces import Examples
 from headway.training.pretraining_objective import PretrainingObjective, check_head, find_objective
-from headway.training.processes import join
+from headway.training.pretraining_reading import Reading
+from headway.training.pretraining_record import record_of
+from headway.training.pretraining_start import advice_at_start
+from headway.training.processes import current, join
+from headway.training.publishing import Publisher
 from headway.training.reporting import Reporter
+from headway.training.run_record import write_record
 from headway.training.schedules import warm_up_steps
 from headway.training.step import mixed_precision
 from headway.training.trackers import trackers
@@ -54,25 +62,63 @@ def pretrain(settings: PretrainSettings, *, documents: Iterable[str] | None = No
     torch.manual_seed(settings.seed)
     output, objective = Path(settings.output_dir), find_objective(settings.objective)
     tokenizer = Tokenizer.from_pretrained(settings.tokenizer or settings.model or "")
-    model = objective.complete(make_model(settings, tokenizer, head=objective.head), settings)
-    keep = Kept(sentences=settings.sentences if objective.reads_sentences else None, words=settings.masking != "token")
-    corpus = processes.first_before_others(
-        lambda: tokenise_corpus(
-            settings.files, tokenizer, output / "tokens", column=settings.text_column, keep=keep, stream=documents,
-            progress=progress and processes.is_first,
-        )
-    )  # fmt: skip
-    job = job_of(settings, Reading(settings, objective, corpus, tokenizer), model)
-    reporter = Reporter(output, progress=progress, doing="Pre-training")
+    model = trained_model(settings, objective, tokenizer)
+    is_shown = progress if settings.disable_tqdm is None else not settings.disable_tqdm
+    corpus = _tokenised(settings, objective, tokenizer=tokenizer, documents=documents, is_shown=is_shown)
+    reading = Reading(settings, objective, corpus, tokenizer)
+    examples = reading.examples(model.architecture.encoder.max_tokens)
+    job = job_of(settings, reading, model, examples=examples)
+    reporter = Reporter(output, progress=is_shown, doing="Pre-training", operations=objective.operations)
+    if reporter.is_shown:
+        reporter.advise(advice_at_start(model, objective, examples(False, 0).lengths, settings))
+
+    def save(folder: Path) -> None:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+    publishers = [Publisher(save)] if settings.push_to_hub and processes.is_first else []
+    states: list[TrainerState] = []
     try:
-        result = train(job, settings, reporter, Callbacks(trackers(settings)))
+        result = train(job, settings, reporter, Callbacks([*trackers(settings), *publishers]), use=states.append)
+        scores = {} if job.evaluate is None else evaluate(job)
     finally:
         reporter.close()
     if processes.is_first:
-        model.save_pretrained(output)
-        tokenizer.save_pretrained(output)
+        save(output)
+    reporter.advise(write_record(record_of(reading, model, state=states[-1], result=result, scores=scores)))
     processes.wait()
-    return result
+    return replace(result, metrics=result.metrics | scores)
+
+
+def _tokenised(
+    settings: PretrainSettings,
+    objective: PretrainingObjective,
+    *,
+    tokenizer: Tokenizer,
+    documents: Iterable[str] | None,
+    is_shown: bool,
+) -> Corpus:
+    """The text as tokens, with what objective and masking need to know of it; of several processes the first makes them."""
+    processes, folder = current(), Path(settings.output_dir) / "tokens"
+    keep = Kept(sentences=settings.sentences if objective.reads_sentences else None, words=settings.masking != "token")
+    return processes.first_before_others(
+        lambda: tokenise_corpus(
+            settings.files, tokenizer, folder, column=settings.text_column, keep=keep, stream=documents,
+            progress=is_shown and processes.is_first,
+        )
+    )  # fmt: skip
+
+
+def trained_model(settings: PretrainSettings, objective: PretrainingObjective, tokenizer: Tokenizer) -> Any:
+    """What is trained: the model with what the objective puts beside it, as the settings want it to be trained."""
+    model = objective.complete(make_model(settings, tokenizer, head=objective.head), settings)
+    encoders = objective.encoders(model)
+    if settings.freeze:
+        encoders[0].freeze(*settings.freeze)
+    check_trainable(model)
+    for encoder in encoders if settings.gradient_checkpointing else ():
+        encoder.gradient_checkpointing_enable()
+    return model
 
 
 def make_model(settings: PretrainSettings, tokenizer: Tokenizer, *, head: HeadName = "masked-lm") -> EncoderModel:
@@ -110,7 +156,7 @@ def _known_model(settings: PretrainSettings, tokenizer: Tokenizer, head: HeadNam
 
 def _model(settings: PretrainSettings, config: ModelConfig, head: HeadName, weights: Mapping[str, np.ndarray]) -> EncoderModel:
     architecture = with_dropout(find_family(config.model_type).architecture(config, head), settings.dropout)
-    return build_model(config, architecture, head, weights).to("cuda" if torch.cuda.is_available() else "cpu")
+    return build_model(config, architecture, head, weights).to(device_for(use_cpu=settings.use_cpu))
 
 
 def _config(settings: PretrainSettings, family: Family, tokenizer: Tokenizer) -> ModelConfig:
@@ -127,52 +173,11 @@ def _config(settings: PretrainSettings, family: Family, tokenizer: Tokenizer) ->
     return family.config(**config_changes(settings.model_settings)).replace(**sizes, **roles)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How batches are made of the corpus. What is masked follows from seed, epoch and batch number alone."""
-
-    settings: PretrainSettings
-    objective: PretrainingObjective
-    corpus: Corpus
-    tokenizer: Tokenizer
-
-    def examples(self, limit: int | None) -> Callable[[bool, int], Examples]:
-        """The texts to learn from, or those held out, in an epoch; ``limit`` is the longest text that the model reads."""
-        settings = self.settings
-        length = settings.max_length or limit or settings.max_position_embeddings
-        held_out = np.zeros(len(self.corpus.ends), dtype=bool)
-        count = round(settings.held_out * len(held_out))
-        held_out[np.random.default_rng([settings.seed, 1]).permutation(len(held_out))[:count]] = True
-
-        @lru_cache(maxsize=2)
-        def made(is_held_out: bool, epoch: int) -> Examples:
-            random = np.random.default_rng([settings.seed, 2 + is_held_out, epoch])
-            return self.objective.examples(self.corpus, held_out if is_held_out else ~held_out, length, random)
-
-        return lambda is_held_out, epoch: made(is_held_out, epoch if self.objective.changes and not is_held_out else 0)
-
-    @property
-    def masking(self) -> Masking:
-        """How tokens are hidden."""
-        settings, objective, tokenizer = self.settings, self.objective, self.tokenizer
-        if tokenizer.mask_token_id is None:
-            raise ConfigError(
-                "The tokenizer has no mask token, so nothing can be hidden. Use one with it, as headway tokenizer makes."
-            )
-        return Masking(
-            probability=settings.mlm_probability,
-            mask_id=tokenizer.mask_token_id,
-            vocab_size=len(tokenizer),
-            special_ids=tuple(sorted(tokenizer.all_special_ids)),
-            masked=objective.masked if settings.mask_share is None else settings.mask_share,
-            replaced=objective.replaced if settings.random_share is None else settings.random_share,
-            unit=settings.masking,
-        )
-
-
-def job_of(settings: PretrainSettings, reading: Reading, model: Any) -> Job:
-    """What the loop trains: the reading's batches, by its objective."""
-    examples = reading.examples(model.architecture.encoder.max_tokens)
+def job_of(
+    settings: PretrainSettings, reading: Reading, model: Any, *, examples: Callable[[bool, int], Examples] | None = None
+) -> Job:
+    """What the loop trains: the reading's batches, by its objective. ``examples`` are the reading's, where they are there."""
+    examples = examples or reading.examples(model.architecture.encoder.max_tokens)
     if not len(examples(False, 0).lengths):
         raise DataError(
             "No document is long enough to learn from: pieces need 8 tokens. Give more text, with paragraphs of whole sentences."
@@ -181,19 +186,21 @@ def job_of(settings: PretrainSettings, reading: Reading, model: Any) -> Job:
 
     def plain(epoch: int) -> list[np.ndarray]:
         lengths = examples(False, epoch).lengths
-        return shuffled_batches(lengths, seed=settings.seed, epoch=epoch, max_tokens=settings.tokens_per_batch)
+        seed = settings.seed if settings.data_seed is None else settings.data_seed
+        return shuffled_batches(lengths, seed=seed, epoch=epoch, max_tokens=settings.tokens_per_batch)
 
     def order(epoch: int) -> list[np.ndarray]:
         steps = warm_up_steps(settings.batch_warmup_steps, settings.max_steps) * settings.gradient_accumulation_steps
         return with_warm_up(plain, epoch, batches=steps, first=settings.batch_warmup_share)
 
+    decisive = {name: getattr(settings, name) for name in DECISIVE}
     return Job(
         model=model,
         loss_sum=reading.objective.loss_sum,
         order=order,
         load=lambda indices, epoch, number: load(False, indices, epoch, number),
         evaluate=_evaluation(settings, reading.objective, model, load, examples(True, 0)),
-        identity={"text": reading.corpus.fingerprint, **{name: getattr(settings, name) for name in DECISIVE}},
+        identity={"text": reading.corpus.fingerprint, **order_facts(settings), **decisive},
     )
 
 

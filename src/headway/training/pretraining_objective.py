@@ -1,7 +1,7 @@
 """What one file in ``training/objectives/`` says about pre-training: ``PRETRAINING``."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,7 +15,7 @@ from headway.core.config import nearest
 from headway.errors import ConfigError
 from headway.neural.model import EncoderModel
 from headway.settings.pretraining import PretrainSettings
-from headway.training.batch import Batch
+from headway.training.batch import Batch, step_operations
 from headway.training.corpus import Corpus
 from headway.training.pieces import Examples
 
@@ -42,6 +42,10 @@ class PretrainingObjective:
     replaced: float = 0.1
     complete: Callable[[EncoderModel, PretrainSettings], Any] = lambda model, settings: model
     """What is trained, around the model that is the result."""
+    encoders: Callable[[Any], Sequence[EncoderModel]] = lambda model: (model,)
+    """The encoders that are trained together; the first is the result."""
+    operations: Callable[[Any, Sequence[int], int], int] = step_operations
+    """What they compute in a batch's part of a step: texts of these lengths, of which so many tokens are predicted."""
 
 
 def find_objective(name: str) -> PretrainingObjective:

@@ -5,17 +5,16 @@ import math
 import time
 import warnings
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from headway.architecture.cost import PER_STEP, forward_operations
 from headway.core.files import atomic_file
 from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
-from headway.training.batch import Batch
+from headway.training.batch import Batch, step_operations
 from headway.training.checkpoints import TrainerState
 from headway.training.machine import matrix_product_peak, memory
 from headway.training.processes import current
@@ -37,12 +36,19 @@ class Reporter:
     The log's entries live in the trainer's state, so a resumed run's log has no gap and no repeat.
     """
 
-    def __init__(self, output: str | Path, *, progress: bool = True, doing: str = "Training") -> None:
+    def __init__(
+        self,
+        output: str | Path,
+        *,
+        progress: bool = True,
+        doing: str = "Training",
+        operations: Callable[[Any, Sequence[int], int], int] = step_operations,
+    ) -> None:
         self.path = Path(output) / LOG
         self.is_first = current().is_first
         self.is_shown = progress and self.is_first
         self.screen = Screen(shown=self.is_shown)
-        self.doing = doing
+        self.doing, self.operations = doing, operations
         self.last_loss = math.nan
         self.losses: deque[float] = deque(maxlen=REMEMBERED)
         self._model: EncoderModel | None = None
@@ -164,7 +170,7 @@ class Reporter:
         """Operations of a batch's part of a step."""
         if self._model is None:
             return 0
-        return PER_STEP * forward_operations(self._model.architecture, batch.packed.lengths, targets=len(batch.places))
+        return self.operations(self._model, batch.packed.lengths, len(batch.places))
 
     def _clear_clock(self) -> None:
         self._tokens, self._operations = 0, 0

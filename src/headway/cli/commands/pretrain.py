@@ -1,7 +1,12 @@
 """``headway pretrain``: a new encoder from raw text."""
 
+import shlex
+
 from headway.cli.command import Command
 from headway.settings.pretraining import PretrainSettings
+
+MOST_SCORES = 4
+"""Scores that the last line names; the log has all of them."""
 
 
 def run(settings: PretrainSettings) -> None:
@@ -21,8 +26,18 @@ def run(settings: PretrainSettings) -> None:
             f"{settings.output_dir}; for another, give another --output-dir"
         )
         return
-    learnt = f"after {result.global_step:,} steps of {settings.objective} (loss {result.training_loss:.3f})"
-    print(f"Wrote an encoder {learnt} to {settings.output_dir}")
+    scores = {name.removeprefix("eval_"): value for name, value in result.metrics.items() if name.startswith("eval_")}
+    held_out = "".join(f", {name} {value:.3f}" for name, value in list(scores.items())[:MOST_SCORES])
+    print(
+        f"Wrote an encoder after {result.global_step:,} steps of {settings.objective} (loss {result.training_loss:.3f}"
+        f"{'; on held-out text' if held_out else ''}{held_out.lstrip(',')}) to {settings.output_dir} (README.md is its card, "
+        f"curves.png its curves). Next: {next_command(settings)}"
+    )
+
+
+def next_command(settings: PretrainSettings) -> str:
+    """What to type next: teach the encoder a task."""
+    return f"headway train --model {shlex.quote(settings.output_dir)} --train FILE --output-dir ANOTHER"
 
 
 COMMAND = Command(summary="learn a new encoder from text files", settings=PretrainSettings, run=run)

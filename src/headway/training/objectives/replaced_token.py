@@ -1,10 +1,12 @@
 """Detecting tokens that a small masked LM has replaced. Clark et al., 2020, arXiv:2003.10555, section 2."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from headway.architecture.cost import forward_operations
 from headway.architecture.dropout import with_dropout
 from headway.families import family as find_family
 from headway.neural.auto import build_model
@@ -13,7 +15,7 @@ from headway.neural.losses import replaced_term
 from headway.neural.model import EncoderModel
 from headway.neural.packing import Packed
 from headway.settings.pretraining import PretrainSettings
-from headway.training.batch import Batch
+from headway.training.batch import Batch, step_operations
 from headway.training.generator import GeneratorAndDiscriminator, Sharing, generator_config
 from headway.training.objectives.masked_lm import pieces, token_scores
 from headway.training.pretraining_objective import PretrainingObjective, Sums
@@ -71,6 +73,19 @@ def scores(models: GeneratorAndDiscriminator, batch: Batch) -> Sums:
     }
 
 
+def encoders(models: GeneratorAndDiscriminator) -> Sequence[EncoderModel]:
+    """The discriminator, which is the result, and the generator."""
+    return models.discriminator, models.generator
+
+
+def operations(models: GeneratorAndDiscriminator, lengths: Sequence[int], targets: int) -> int:
+    """What both compute: the generator for the masked tokens, whose scores are made once more to draw from; the other for all."""
+    drawn = forward_operations(models.generator.architecture, (), targets=targets)
+    learnt = step_operations(models.generator, lengths, targets) + step_operations(models.discriminator, lengths, sum(lengths))
+    return learnt + drawn
+
+
 PRETRAINING = PretrainingObjective(
-    head="replaced-token", examples=pieces, loss_sum=loss_sum, scores=scores, masked=1.0, replaced=0.0, complete=complete
-)
+    head="replaced-token", examples=pieces, loss_sum=loss_sum, scores=scores, masked=1.0, replaced=0.0, complete=complete,
+    encoders=encoders, operations=operations,
+)  # fmt: skip
