@@ -141,7 +141,7 @@ def bulk(model: Model, texts: list[str], seconds: float) -> dict[str, float]:
 
 @dataclass
 class Run:
-    """Milliseconds of the requests that count, how many were answered in all, how many never, and CPU seconds by who took them."""
+    """Milliseconds of the requests that count, how many were answered in all, how many not, and CPU seconds by who took them."""
 
     ms: list[float]
     count: int
