@@ -207,7 +207,14 @@ def test_the_work_of_a_client_that_has_gone_is_ended():
         await a_while()
         assert (app.begun, app.kept, connection.transport.written) == (["/a"], [], b"")
 
+    async def before_it_began(connection, app, state):
+        connection.data_received(GET % b"a")
+        connection.connection_lost(None)
+        await a_while()
+        assert app.begun == []
+
     assert talk(story) == []
+    assert talk(before_it_began) == []
 
 
 def test_a_mistake_of_ours_is_answered_and_logged_and_ends_the_connection():

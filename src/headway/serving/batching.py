@@ -1,7 +1,8 @@
 """Which waiting sequences run next, together: decided from their lengths and times alone, without threads or a clock.
 
 A worker that is free takes what there is, so that a lone request never waits for company. Whoever is due first leads, and others
-of like length come along. Unusual: a priority is nothing but a head start in seconds, so that nobody waits for ever.
+come along as long as that makes a token cheaper. Unusual: a priority is nothing but a head start in seconds, so that nobody waits
+for ever.
 """
 
 from bisect import bisect_left
@@ -15,7 +16,7 @@ AT_ONCE, SPEED = 16384, 1000.0
 """Tokens of one request that are due at once, and how many of the rest a second: one with very many lets others pass."""
 
 BATCH_COST = 16
-"""What running a batch costs beside its tokens, in tokens: measured with the models that ship and with all-MiniLM-L6-v2."""
+"""What running a batch costs beside its tokens, in tokens: measured with the classifier that ships."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,9 @@ class Connection(asyncio.Protocol):
                 self._respond(request, self.app.refuse(request, refusal), goes_on=goes_on)
             else:
                 self._task = self._loop.create_task(self._answer(request, goes_on=goes_on))
+                self._task.add_done_callback(
+                    self.state.tasks.discard
+                )  # one that is cancelled before it began ends in no other way
                 self.state.tasks.add(self._task)
         if self._is_paused != bool(self._waiting) and not self.transport.is_closing():
             self._is_paused = not self._is_paused
@@ -122,7 +125,6 @@ class Connection(asyncio.Protocol):
         except asyncio.CancelledError:
             response = ENDED
         finally:
-            self.state.tasks.discard(cast(Any, self._task))
             self._task = None
             if not self._is_lost:
                 self._respond(request, response, goes_on=goes_on and response is not MISTAKE and response is not ENDED)
