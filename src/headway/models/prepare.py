@@ -71,7 +71,7 @@ def sentences(data: Path, work: Path) -> None:
     ):
         for row in rows(data / path):
             texts.update((row[column].strip().replace("\n", " "), None) for column in columns)
-    for name, count in (("wikipedia2021-0", 40_000), ("simplewiki-0", 40_000), ("wikipedia-0", 20_000), ("books-0", 20_000)):
+    for name, count in (("wikipedia2021-0", 10_000), ("simplewiki-0", 10_000), ("books-0", 5_000)):
         texts.update(dict.fromkeys(corpus_sentences(data, name, count=count, draw=draw, share=0.15)))
     lines = [text for text in texts if text]
     draw.shuffle(lines)
@@ -94,7 +94,7 @@ def phrases(data: Path, work: Path) -> None:
         for sentence in SENTENCE_END.split(row["text"].replace("<br />", " ")):
             if 4 <= len(sentence.split()) <= 30:
                 reviews[" ".join(sentence.lower().split())] = None
-    texts.update(dict.fromkeys(draw.sample(list(reviews), 100_000)))
+    texts.update(dict.fromkeys(draw.sample(list(reviews), 60_000)))
     lines = list(texts)
     draw.shuffle(lines)
     write_rows(work / "phrases.jsonl", "sentence", lines)

@@ -40,15 +40,23 @@ encoder() {
         "$data"/corpus/books-0.txt.xz "$data"/corpus/simplewiki-1.txt.xz \
         "$data"/corpus/wikipedia-4.txt.xz "$data"/corpus/wikipedia2021-0.txt.xz \
         --no-lowercase --vocab-size 16384 --output "$work/tokenizer"
-    made "$work/encoder" headway pretrain "$data"/corpus/books-0.txt.xz "$data"/corpus/simplewiki-0.txt.xz \
+    # it was given with 40,000 steps, of which the last were to learn slower and slower, and stopped in the even part
+    made "$work/encoder1" headway pretrain "$data"/corpus/books-0.txt.xz "$data"/corpus/simplewiki-0.txt.xz \
         "$data"/corpus/simplewiki-1.txt.xz "$data"/corpus/wikipedia2021-0.txt.xz "$data"/corpus/wikipedia-0.txt.xz \
-        --family modernbert --tokenizer "$work/tokenizer" --output-dir "$work/encoder" \
+        --family modernbert --tokenizer "$work/tokenizer" --output-dir "$work/encoder1" \
         --hidden-size 256 --intermediate-size 672 --num-hidden-layers 4 --num-attention-heads 4 --max-length 128 \
-        --tokens-per-batch 4096 --mlm-probability 0.25 --max-steps 40000 --learning-rate 2e-3 --warmup-steps 200 \
-        --lr-scheduler-type warmup_stable_decay --lr-scheduler-kwargs num_decay_steps=8000 decay_type=1-sqrt \
-        --eval-strategy steps --eval-steps 1000 --save-steps 250 --save-total-limit 30 --logging-steps 100
+        --tokens-per-batch 4096 --mlm-probability 0.25 --max-steps 3500 --learning-rate 2e-3 --warmup-steps 200 \
+        --lr-scheduler-type constant_with_warmup \
+        --eval-strategy steps --eval-steps 1000 --save-steps 500 --save-total-limit 30 --logging-steps 100
+    made "$work/encoder" headway pretrain "$data"/corpus/wikipedia-4.txt.xz "$data"/corpus/wikipedia-0.txt.xz \
+        --model "$work/encoder1" --output-dir "$work/encoder" --max-length 128 --tokens-per-batch 4096 --mlm-probability 0.25 \
+        --max-steps 450 --learning-rate 1.9e-3 --warmup-steps 10 --lr-scheduler-type linear --seed 7 \
+        --eval-strategy steps --eval-steps 225 --save-steps 150 --save-total-limit 2 --logging-steps 25
+    # whoever classifies texts with it reads the mean of all tokens
+    sed -i 's/"classifier_pooling": "cls"/"classifier_pooling": "mean"/' "$work/encoder/config.json"
     headway export "$work/encoder" --output "$work/models/english" --shared-part
-    cp "$work/encoder/log.jsonl" "$work/models/english/pretraining.jsonl"
+    cp "$work/encoder1/log.jsonl" "$work/models/english/pretraining-1.jsonl"
+    cp "$work/encoder/log.jsonl" "$work/models/english/pretraining-2.jsonl"
     ln -sfn encoder "$work/fill-mask"
     shipped fill-mask
 }
@@ -58,13 +66,11 @@ sentiment() {
         --valid "$data/glue/sst2/validation.jsonl" --output-dir "$work/sentiment-teacher" --max-steps 1200 --learning-rate 1e-4 \
         --per-device-train-batch-size 32 --label-names NEGATIVE POSITIVE --eval-strategy steps --eval-steps 400 --save-strategy no
     prepared phrases.jsonl phrases
-    mkdir -p "$work/sentiment-student" # the encoder, told to classify the mean of all tokens
-    cp "$work/encoder/model.safetensors" "$work"/encoder/tokenizer*.json "$work/sentiment-student"
-    sed 's/"classifier_pooling": "cls"/"classifier_pooling": "mean"/' "$work/encoder/config.json" >"$work/sentiment-student/config.json"
-    made "$work/sentiment" headway distill --recipe logits --teacher "$work/sentiment-teacher" --student "$work/sentiment-student" \
+    made "$work/sentiment" headway distill --recipe logits --teacher "$work/sentiment-teacher" --student "$work/encoder" \
         --train "$work/phrases.jsonl" --valid "$data/glue/sst2/validation.jsonl" --output-dir "$work/sentiment" \
         --teacher-cache "$work/answers" --freeze embeddings --num-train-epochs 2 --learning-rate 6e-4 --warmup-steps 0.05 \
-        --per-device-train-batch-size 64 --dropout 0.1 --logging-steps 50 --save-strategy steps --save-steps 500 --save-total-limit 1
+        --per-device-train-batch-size 64 --dropout 0.1 --logging-steps 50 \
+        --save-strategy steps --save-steps 500 --save-total-limit 1
     shipped sentiment sentiment
 }
 
@@ -79,11 +85,11 @@ ner() {
         headway export "$work/entity-teacher" --output "$work/entity-teacher-int8" --precision int8
     prepared silver.txt silver
     made "$work/ner1" headway train --model "$work/encoder" --task token-classification --train "$work/silver.txt" \
-        --valid "$data/conll2003/validation.txt" --output-dir "$work/ner1" --freeze embeddings --num-train-epochs 1 \
+        --valid "$data/conll2003/validation.txt" --output-dir "$work/ner1" --freeze embeddings --num-train-epochs 0.7 \
         --learning-rate 6e-4 --warmup-steps 0.1 --per-device-train-batch-size 64 \
-        --eval-strategy steps --eval-steps 500 --save-strategy steps --save-steps 500 --save-total-limit 1
+        --eval-strategy steps --eval-steps 1000 --save-strategy steps --save-steps 500 --save-total-limit 1
     made "$work/ner" headway train --model "$work/ner1" --task token-classification --train "$work/entities.txt" \
-        --valid "$data/conll2003/validation.txt" --output-dir "$work/ner" --freeze embeddings --num-train-epochs 5 \
+        --valid "$data/conll2003/validation.txt" --output-dir "$work/ner" --freeze embeddings --num-train-epochs 4 \
         --learning-rate 4e-4 --warmup-steps 0.1 --per-device-train-batch-size 32 --dropout 0.1 \
         --eval-strategy epoch --save-strategy epoch --save-total-limit 1
     shipped ner ner1 ner
@@ -94,10 +100,12 @@ questions() {
     prepared questions.json questions
     made "$work/questions1" headway train --model "$work/encoder" --task question-answering --train "$work/cloze.json" \
         --output-dir "$work/questions1" --freeze embeddings --num-train-epochs 1 --learning-rate 6e-4 --warmup-steps 0.05 \
-        --per-device-train-batch-size 32 --logging-steps 50 --save-strategy steps --save-steps 300 --save-total-limit 1
+        --per-device-train-batch-size 32 --eval-strategy no --logging-steps 50 \
+        --save-strategy steps --save-steps 300 --save-total-limit 1
     made "$work/questions" headway train --model "$work/questions1" --task question-answering --train "$work/questions.json" \
-        --output-dir "$work/questions" --freeze embeddings --num-train-epochs 2 --learning-rate 5e-4 --warmup-steps 0.05 \
-        --per-device-train-batch-size 32 --logging-steps 50 --save-strategy steps --save-steps 300 --save-total-limit 2
+        --output-dir "$work/questions" --freeze embeddings --num-train-epochs 1.1 --learning-rate 6e-4 --warmup-steps 0.05 \
+        --per-device-train-batch-size 32 --eval-strategy no --logging-steps 50 \
+        --save-strategy steps --save-steps 300 --save-total-limit 2
     shipped questions questions1 questions
 }
 
