@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -167,7 +168,7 @@ def test_the_work_of_a_step_is_counted_from_some_of_the_texts(tokenizer_folder):
     assert (work.steps, work.tokens, work.peak) == (3, 3 * 5 * 151, 7.0)
     whole = objective.operations(model, LENGTHS.tolist(), round(0.15 * LENGTHS.sum()))
     assert work.operations == pytest.approx(whole / LENGTHS.sum() * work.tokens)
-    by_epochs = work_of(model, objective, LENGTHS, PretrainSettings(**settings.to_dict() | {"max_steps": -1}), peak=7.0)
+    by_epochs = work_of(model, objective, LENGTHS, replace(settings, max_steps=-1), peak=7.0)
     assert by_epochs.tokens == 3 * LENGTHS.sum()
 
 

@@ -173,8 +173,9 @@ def _check_meant(settings: PretrainSettings) -> None:
     """Refuse settings of any training that pre-training would pass over in silence."""
     usual = {field.name: field.default for field in fields(settings)}
     for name, instead in INSTEAD.items():
-        if getattr(settings, name) != usual[name]:
-            raise ConfigError(f"{name} is {getattr(settings, name)!r}, but in pre-training {instead}.")
+        value = getattr(settings, name)
+        if value != usual[name] and not (usual[name] == () and not value):
+            raise ConfigError(f"{name} is {value!r}, but in pre-training {instead}.")
     if settings.max_steps <= 0 and 0 < settings.batch_warmup_steps < 1:
         raise ConfigError(
             f"batch_warmup_steps is {settings.batch_warmup_steps}, a share of max_steps, which says nothing here "

@@ -16,6 +16,7 @@ from headway.training.advice import FEW_TOKENS, Facts, advice
 from headway.training.estimate import Estimate, activation_bytes, available, estimate, said
 from headway.training.machine import matrix_product_peak
 from headway.training.pretraining_objective import PretrainingObjective
+from headway.training.processes import current
 from headway.training.step import gains_from_bf16, half_precision
 from headway.training.view import amount
 
@@ -30,8 +31,9 @@ class Work:
 
     steps: int
     tokens: float
-    """Of all steps."""
+    """Of all steps, in all processes."""
     operations: float
+    """Of all steps, in one process."""
     peak: float
     """Operations a second of the machine's matrix products."""
 
@@ -70,9 +72,11 @@ def work_of(model: Any, objective: PretrainingObjective, lengths: np.ndarray, se
     """What all steps compute, by the work of some of the texts."""
     some = lengths[:: max(1, len(lengths) // SAMPLE)]
     a_token = objective.operations(model, some.tolist(), round(settings.mlm_probability * some.sum())) / some.sum()
-    a_step = settings.tokens_per_batch * settings.gradient_accumulation_steps
-    tokens = settings.max_steps * a_step if settings.max_steps > 0 else settings.num_train_epochs * float(lengths.sum())
-    return Work(steps=max(1, round(tokens / a_step)), tokens=tokens, operations=a_token * tokens, peak=peak)
+    a_step, processes = settings.tokens_per_batch * settings.gradient_accumulation_steps, current().count
+    epochs = settings.num_train_epochs * float(lengths.sum()) / processes
+    tokens = float(settings.max_steps * a_step if settings.max_steps > 0 else epochs)
+    steps = max(1, round(tokens / a_step))
+    return Work(steps=steps, tokens=tokens * processes, operations=a_token * tokens, peak=peak)
 
 
 def said_of_work(work: Work, *, precision: str) -> list[str]:
@@ -82,7 +86,7 @@ def said_of_work(work: Work, *, precision: str) -> list[str]:
         return []
     return [
         f"Time: {work.tokens:,.0f} tokens in {work.steps:,} steps take at least {span(seconds)} at the "
-        f"{amount(work.peak, 'FLOP/s')} that this machine's matrix products reach in {precision}; usually it is twice that."
+        f"{amount(work.peak, 'FLOP/s')} that this machine's matrix products reach in {precision}."
     ]
 
 
