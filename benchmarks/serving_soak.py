@@ -45,6 +45,8 @@ EVERY_MALFORMED, EVERY_VANISHED = 97, 211
 RELOADS = 20
 """How often the model is loaded anew in all."""
 SAMPLES = 100
+BETWEEN = SAMPLES // RELOADS
+"""Samples between two loadings."""
 TOLERANCE = 1e-4
 """How far a score may be from that of the text alone: padding changes the last digits."""
 ASKED, WATCHED, LATE = 200, 3.0, 60.0
@@ -73,7 +75,7 @@ def main() -> None:
         while soak.sent < arguments.requests and time.monotonic() < end:
             soak.round()
             if soak.sent >= every * len(soak.samples):
-                soak.look(reload=len(soak.samples) % (SAMPLES // RELOADS) == 0)
+                soak.look(reload=len(soak.samples) % BETWEEN == 0)
                 write_result(arguments.result, soak.result(wanted=arguments.requests))
 
 
@@ -178,9 +180,7 @@ class Soak:
 
     def result(self, *, wanted: int) -> dict[str, Any]:
         """What is kept: how memory went, and what came of the requests."""
-        settled = [row for row in self.samples if row[0] >= self.sent / 10]
         shown = self.samples[:: max(1, len(self.samples) // 10)]
-        growth = slope([row[0] / 1e6 for row in settled], [row[3] for row in settled]) if len(settled) > 2 else None
         return {
             "title": f"Memory of `headway serve {self.model}` over {self.sent:,} requests, of {wanted:,} that were to be made",
             "command": f"python benchmarks/serving_soak.py --requests {wanted}",
@@ -191,7 +191,7 @@ class Soak:
             "connections": len(self.clients),
             "outcomes": {**self.found, "wrong or unanswered": self.mistakes.total()},
             "mistakes": dict(self.mistakes),
-            "growth_mb_per_million_requests": growth,
+            "growth_mb_per_million_requests": growth(self.samples),
             "samples": self.samples,
         }
 
@@ -258,14 +258,18 @@ def ask(client: Client, request: bytes) -> float:
 
 def post(body: bytes, *, path: bytes = PATH) -> bytes:
     """The bytes of a request."""
-    return b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (path, len(body), body)
+    return b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (path, len(body), body)
 
 
-def slope(places: Sequence[float], values: Sequence[float]) -> float:
-    """How much values grow with each unit of their places, by least squares."""
-    middle, mean = sum(places) / len(places), sum(values) / len(values)
-    spread = sum((place - middle) ** 2 for place in places)
-    return sum((place - middle) * (value - mean) for place, value in zip(places, values, strict=True)) / spread
+def growth(samples: Sequence[Sequence[float]]) -> float | None:
+    """Private megabytes that a million requests add between two loadings of the model, by least squares."""
+    stretches = [samples[place : place + BETWEEN] for place in range(1, len(samples), BETWEEN)]
+    products = spread = 0.0
+    for stretch in stretches:
+        middle, mean = (sum(row[column] for row in stretch) / len(stretch) for column in (0, 3))
+        products += sum((row[0] - middle) * (row[3] - mean) for row in stretch)
+        spread += sum((row[0] - middle) ** 2 for row in stretch)
+    return 1e6 * products / spread if spread else None
 
 
 if __name__ == "__main__":

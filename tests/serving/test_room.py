@@ -1,6 +1,7 @@
 """The engine room: answers of many requests at once equal pipeline()'s; limits, deadlines, clients that leave, new versions."""
 
 import asyncio
+import weakref
 
 import pytest
 
@@ -187,6 +188,28 @@ def test_a_damaged_new_version_is_refused_and_the_old_one_goes_on(tmp_path):
 
     assert asyncio.run(damage_and_mend()).served.version != before
     assert asyncio.run(room.load_changed()) == []
+    room.close()
+
+
+def test_a_model_that_was_replaced_and_one_that_was_unloaded_leave_no_memory_behind(monkeypatch):
+    monkeypatch.setattr("headway.serving.room.GIVE_BACK_AFTER", 0.01)
+    room = Room([load(Source(name="mood", model="sentiment"), threads=1)], limits=Limits(), threads=1)
+    engines = weakref.WeakSet()
+
+    async def gone(change):
+        await room.answer(Ask(items=["good"]))
+        engines.update(model.engine for model in room._models.values())
+        await change("mood")
+        for _ in range(200):
+            await asyncio.sleep(0.05)
+            if not engines:
+                return True
+        return False
+
+    async def change():
+        return [await gone(room.load), await gone(room.unload)]
+
+    assert asyncio.run(change()) == [True, True]
     room.close()
 
 

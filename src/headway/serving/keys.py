@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from headway.errors import ConfigError
 from headway.serving.dialect import Route
@@ -27,7 +28,7 @@ class Keys:
             return
         given = bearer(headers)
         if route.admin:
-            if not (_among(given, self.operators) if self.operators else client in LOOPBACK):
+            if not (_among(given, self.operators) if self.operators else is_here(headers, client=client)):
                 raise RefusedError(
                     "Only the operator may do this: with a key of --admin-key-file, or where there is none from the machine "
                     "that the server runs on. Ask from there.",
@@ -37,6 +38,17 @@ class Keys:
             raise RefusedError(
                 "The request bears no key that is known here. Send the header Authorization: Bearer KEY.", reason="unauthorized"
             )
+
+
+def is_here(headers: Mapping[str, str], *, client: str) -> bool:
+    """Whether a request comes from this machine, and of its own accord.
+
+    A page of another site, which a browser on this machine shows, may ask here as well: it names its origin, or a host that is
+    not this one, where a name of the site's was made to lead here.
+    """
+    host, origin = headers.get("host", ""), headers.get("origin")
+    is_named = (urlsplit(f"//{host}").hostname or "localhost") in ("localhost", *LOOPBACK)
+    return client in LOOPBACK and is_named and (origin is None or urlsplit(origin).netloc == host)
 
 
 def bearer(headers: Mapping[str, str]) -> bytes:

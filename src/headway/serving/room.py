@@ -17,6 +17,7 @@ from headway.serving.counters import Counters
 from headway.serving.exchange import Answers, Ask, Served
 from headway.serving.jobs import Job, expired
 from headway.serving.loaded import Loaded, Source, current_version, load
+from headway.serving.memory import give_back
 from headway.serving.refusals import RefusedError, refusal
 from headway.serving.telemetry import Traces
 from headway.serving.workers import Workers
@@ -24,6 +25,9 @@ from headway.settings.serving import Limits
 from headway.tasks import task as find_task
 
 Found = TypeVar("Found")
+
+GIVE_BACK_AFTER = 5.0
+"""Seconds after which a model that is served no longer should have answered all that was asked of it."""
 
 TAKES_TOKENS = ("feature-extraction", "sentence-embeddings", "text-classification")
 
@@ -147,6 +151,7 @@ class Room:
         """Serve a model no longer in this process; what was asked of it before is answered."""
         for source in [source for source in self._models if source.name == model]:
             self._models.pop(source).is_retired = True
+            self._give_back()
         self._found.clear()
 
     async def drain(self, seconds: float) -> bool:
@@ -187,7 +192,18 @@ class Room:
         self._found.clear()
         if old is not None:
             old.is_retired = True
+            self._give_back()
         return made.served
+
+    def _give_back(self) -> None:
+        """A little later, when nothing is asked of retired models any more, let go of them and of the memory that they had."""
+
+        def later() -> None:
+            if not self.is_stopping:
+                self._workers.forget_retired()
+                self._helpers.submit(give_back)
+
+        asyncio.get_running_loop().call_later(GIVE_BACK_AFTER, later)
 
     def _find(self, name: str | None, task: str | None) -> Loaded:
         found = self._found.get((name, task))

@@ -65,6 +65,11 @@ class Workers:
             self._arrived.append(job)
             self._changed.notify()
 
+    def forget_retired(self) -> None:
+        """Let go of models that are served no longer, where nothing waits for them."""
+        with self._changed:
+            self._queues = {key: queue for key, queue in self._queues.items() if queue.pieces or not queue.model.is_retired}
+
     def stop(self) -> None:
         """Let the threads end after what they do now."""
         with self._changed:

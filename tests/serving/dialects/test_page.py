@@ -97,6 +97,23 @@ def test_words_are_weighed(read):
     assert "falls when a word is left out" in answer(page)
 
 
+def test_words_around_an_entity_and_an_answer_are_weighed_and_these_are_marked(read, pipe):
+    page = read("/", task="token-classification", model="tagger", text=TEXT, why="1")
+    assert "falls when a word is left out" in answer(page)
+    assert page.count('class="word"') + 1 <= 5
+    asked = {"question": "was it fun ?", "context": "we saw a movie , it was great fun !"}
+    page = read("/", task="question-answering", **asked, why="1")
+    assert f"<mark>{pipe('reader')(asked)['answer']}</mark>" in page
+
+
+def test_the_operator_sees_the_models_and_may_unload_them(read):
+    page = read("/")
+    table = re.search(r'<details id="models">(.*?)</details>', page, re.DOTALL)
+    assert table is not None
+    for name in ("mood", "tagger", "org/encoder"):
+        assert f'aria-label="Unload {name}"' in table[1]
+
+
 def test_a_mistake_is_said_where_the_answer_would_stand(read):
     page = read("/", task="text-classification", model="mood", text=TEXT, top_k="0", ask="1")
     assert "top_k is 0, but it counts answers. Use a whole number from 1 on" in answer(page)

@@ -4,11 +4,12 @@ import { answered } from "./csv.js";
 import { ask, element } from "./dom.js";
 import { drawn, weighed } from "./draw.js";
 import { start as startLive } from "./live.js";
+import { start as startModels } from "./models.js";
 
 const at = (id) => document.getElementById(id);
 const LONG = new Set(["text", "context", "documents", "choices", "sentences"]);
 const MANY = new Set(["documents", "choices", "sentences"]);
-const WORDS = new Set(["text-classification", "zero-shot-classification"]);
+const WORDS = new Map([["text-classification", "text"], ["zero-shot-classification", "text"], ["token-classification", "text"], ["question-answering", "context"]]);
 const BEGIN = {
   text: "The plot is thin, but the actors are wonderful and I enjoyed every minute.", question: "Where does Clara live?",
   context: "My name is Clara, and I have lived in Berkeley since 2019.", query: "How do I bake bread?", prompt: "She opened the umbrella because",
@@ -135,7 +136,7 @@ async function send() {
 async function why() {
   const { task, input, body } = request();
   const found = await ask(`tasks/${task}/words`, body);
-  show(weighed(input.text, found), found);
+  show(weighed(input[WORDS.get(task)], found), found);
   code(task, body);
 }
 
@@ -201,3 +202,4 @@ async function load() {
 listen();
 load();
 startLive(at("live"));
+startModels(at("models"), load);

@@ -30,12 +30,17 @@ export function marked(text, spans) {
   return element("p", { class: "text" }, ...parts, signs.slice(last).join(""));
 }
 
-/** Words with how much each raised the score or lowered it. */
-export function weighed(text, { words, label, score }) {
+/** Words with how much each raised the score or lowered it; what is asked about, if it is a part of the text, is marked. */
+export function weighed(text, { words, label, score, ...target }) {
   const signs = [...text], most = Math.max(1e-9, ...words.map(({ weight }) => Math.abs(weight)));
-  const parts = [];
+  const isPart = target.end !== undefined, parts = [];
   let last = 0;
-  for (const { start, end, weight } of words) {
+  for (const { start, end, weight } of [...words, ...(isPart ? [target] : [])].sort((one, other) => one.start - other.start)) {
+    if (weight === undefined) {
+      parts.push(signs.slice(last, start).join(""), element("mark", {}, signs.slice(start, end).join("")));
+      last = end;
+      continue;
+    }
     const shade = Math.round((100 * Math.abs(weight)) / most);
     const word = element("span", { class: "word", title: weight.toFixed(4) }, signs.slice(start, end).join(""));
     word.style.background = `color-mix(in srgb, ${weight > 0 ? "var(--raises)" : "var(--lowers)"} ${shade}%, transparent)`;
@@ -44,7 +49,7 @@ export function weighed(text, { words, label, score }) {
   }
   const strongest = [...words].sort((one, other) => Math.abs(other.weight) - Math.abs(one.weight)).slice(0, 8);
   return [
-    element("p", {}, `How much the score of ${label} (${share(score)}) falls when a word is left out:`),
+    element("p", {}, `How much the score of ${isPart ? `${signs.slice(target.start, target.end).join("")}${label === signs.slice(target.start, target.end).join("") ? "" : `, ${label}`}` : label} (${share(score)}) falls when a word is left out:`),
     element("p", { class: "text" }, ...parts, signs.slice(last).join("")),
     table(["word", "weight"], strongest.map(({ start, end, weight }) => [signs.slice(start, end).join(""), weight.toFixed(4)]), "The strongest words"),
   ];
