@@ -13,7 +13,7 @@ function row(name, model, act) {
     made.addEventListener("click", () => act(made, path(name, what)));
     return made;
   };
-  const buttons = element("td", { class: "row" }, button("load", model ? "Load anew" : "Load"), ...(model ? [button("unload", "Unload")] : []));
+  const buttons = element("td", {}, element("div", { class: "row" }, button("load", model ? "Load anew" : "Load"), ...(model ? [button("unload", "Unload")] : [])));
   return [name, model ? model.tasks.join(", ") : "not loaded", model ? model.version.slice(0, 12) : "", buttons];
 }
 
