@@ -1,6 +1,7 @@
 """Rerankers trained: the loss as sentence-transformers' CrossEncoder has it, from every form of data."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,16 @@ def test_the_loss_is_that_of_a_cross_encoder(grades, model_folder):
     labels = torch.tensor([row["label"] / (grades - 1) for row in rows])
     wanted = BinaryCrossEntropyLoss(theirs)([[row["query"] for row in rows], [row["passage"] for row in rows]], labels)
     torch.testing.assert_close(found.detach(), wanted.detach(), atol=1e-6, rtol=1e-5)
+
+
+def test_no_validation_data_is_needed(model_folder, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in pairs()), encoding="utf-8")
+    settings = TrainSettings(**{**USUAL, "max_steps": 1}, model=str(model_folder("sequence-classification", num_labels=1)),
+                             train=str(path), task="text-ranking", output_dir=str(tmp_path / "out"))  # fmt: skip
+    assert fine_tune(settings, progress=False)[1] == {}
+    with pytest.raises(ConfigError, match=r"nothing to evaluate on"):
+        fine_tune(replace(settings, load_best_model_at_end=True, save_strategy="epoch"), progress=False)
 
 
 @pytest.mark.parametrize(("rows", "wanted"), [

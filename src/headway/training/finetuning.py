@@ -1,7 +1,7 @@
 """Fine-tuning from files, as ``headway train`` does it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,9 @@ def prepare(
     held_out = read_all(settings.valid) if valid is None and settings.valid is not None else valid
     changes = label_changes(settings, task, labels or learnt) | _changes(settings)
     model = load_model(settings.model, head=task.head, config=None, keywords=changes)
+    arguments = _without_evaluations(settings) if held_out is None else settings
     trainer = Trainer(
-        model, settings, train_dataset=learnt, eval_dataset=held_out, task=settings.task, progress=progress,
+        model, arguments, train_dataset=learnt, eval_dataset=held_out, task=settings.task, progress=progress,
         processing_class=Tokenizer.from_pretrained(settings.model),
     )  # fmt: skip
     return FineTuning(settings=settings, rows=learnt, valid=held_out, trainer=trainer)
@@ -92,6 +93,11 @@ def _record(ready: FineTuning, result: TrainOutput, scores: Mapping[str, float])
             if path is not None and rows is not None
         },
     )
+
+
+def _without_evaluations(settings: TrainSettings) -> TrainSettings:
+    """The settings for a run without validation data: the usual evaluations are left out; whoever needs them is told."""
+    return settings if settings.load_best_model_at_end else replace(settings, eval_strategy="no")
 
 
 def label_cells(task: Task, rows: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> Iterator[Any]:
