@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score
 
 from headway.errors import ConfigError, DataError
-from headway.neural import AutoModelForMaskedLM, AutoModelForSequenceClassification
+from headway.neural import AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoModelForTokenClassification
 from headway.settings.training import TrainingArguments
 from headway.text import Tokenizer
 from headway.training import Trainer
@@ -160,3 +160,15 @@ def test_arguments_that_mean_nothing_are_refused(settings, message):
 def test_a_trainer_without_a_model_says_how_to_make_one():
     with pytest.raises(ConfigError, match="AutoModelForSequenceClassification"):
         Trainer()
+
+
+@pytest.mark.parametrize(("wanted", "further"), [(False, -100), (True, 2), ("same", 1)])
+def test_further_tokens_of_words_learn_what_label_all_tokens_says(tiny_config, tiny_tokenizer, tmp_path, wanted, further):
+    config = tiny_config.replace(id2label={0: "O", 1: "B-PET", 2: "I-PET"})
+    rows = [{"tokens": ["zebra", "the"], "ner_tags": ["B-PET", "O"]}]
+    arguments = TrainingArguments(str(tmp_path), label_all_tokens=wanted, bf16=False)
+    teacher = Trainer(
+        AutoModelForTokenClassification.from_config(config), arguments, train_dataset=rows, processing_class=tiny_tokenizer
+    )
+    (example,) = teacher._held_out.reading.examples(rows, "train_dataset", labelled=True)
+    assert example.target == [-100, 1, *[further] * 4, 0, -100]
