@@ -151,6 +151,7 @@ def test_requests_that_come_together_are_encoded_together_unless_they_are_long(m
 
 def test_a_request_with_many_texts_lets_a_later_one_pass(model, monkeypatch):
     monkeypatch.setattr("headway.serving.batching.AT_ONCE", 300)
+    monkeypatch.setattr("headway.serving.workers.LOOKED_AT", 64)  # among those that are due first, however many wait
     room, ended = Room([model], limits=Limits(), threads=1), []
 
     async def ask(items, name):
