@@ -24,6 +24,7 @@ from headway.compress.rows import examples_of, rows_of
 from headway.compress.students import make_pair
 from headway.core.settings_files import settings_from
 from headway.errors import ConfigError
+from headway.evaluation import evaluate
 from headway.settings.distillation import DistillSettings
 from headway.tasks import ModelFacts
 from headway.tasks import task as find_task
@@ -319,12 +320,46 @@ def test_a_layer_that_the_teacher_has_not_is_refused(teacher, text, settings):
         distill(settings(teacher=teacher("base"), recipe="minilm", files=(text,), teacher_layer=5), progress=False)
 
 
-def test_a_student_with_another_tokenizer_is_refused(teacher, model_folder, text, settings):
+@pytest.fixture
+def other_reader(model_folder):
+    """A student whose vocabulary has the same pieces at other numbers."""
     other = model_folder("base", seed=3)
     words = (other / "vocab.txt").read_text().splitlines()
     (other / "vocab.txt").write_text("\n".join([*words[:-2], words[-1], words[-2]]) + "\n")
+    return str(other)
+
+
+@pytest.mark.filterwarnings("ignore:.*weights are made anew")
+def test_a_student_with_another_tokenizer_is_refused(teacher, other_reader, text, settings):
     with pytest.raises(ConfigError, match="has another tokenizer than the teacher, so their tokens cannot be compared"):
-        distill(settings(teacher=teacher("base"), recipe="minilm", files=(text,), student=str(other)), progress=False)
+        distill(settings(teacher=teacher("base"), recipe="minilm", files=(text,), student=other_reader), progress=False)
+    made = settings(teacher=teacher("token-classification", num_labels=3), recipe="logits", train="rows", student=other_reader)
+    with pytest.raises(ConfigError, match=r"compares whole texts: embeddings, or logits where each text has one answer\."):
+        distill(made, progress=False)
+
+
+@pytest.mark.filterwarnings("ignore:.*weights are made anew")
+def test_answers_to_whole_texts_are_learnt_whatever_the_tokens_are(teacher, other_reader, labelled, settings, monkeypatch):
+    from headway.compress import distilling
+
+    asked = {}
+    exact = distilling.cached_answers
+
+    def watched(settings, pair, examples, **options):
+        asked["ids"] = [sequence.ids for example in examples for sequence in example.sequences]
+        asked["answers"] = exact(settings, pair, examples, **options)
+        return asked["answers"]
+
+    monkeypatch.setattr(distilling, "cached_answers", watched)
+    name = teacher("sequence-classification", num_labels=3)
+    made = settings(teacher=name, recipe="logits", train=labelled, valid=labelled, student=other_reader, max_steps=2)
+    comparison = distill(made, progress=False).comparison
+    own = Tokenizer.from_pretrained(name)
+    rows = [json.loads(line) for line in Path(labelled).read_text().splitlines()]
+    assert asked["ids"] == [list(own(row["text"])["input_ids"]) for row in rows]
+    written = Tokenizer.from_pretrained(made.output_dir)
+    assert written.fingerprint == Tokenizer.from_pretrained(other_reader).fingerprint != own.fingerprint
+    assert comparison.teacher.score == pytest.approx(evaluate(name, labelled, task="text-classification").scores["accuracy"])
 
 
 def test_labels_alone_without_labels_are_refused(teacher, settings, tmp_path):

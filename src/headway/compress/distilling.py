@@ -1,10 +1,10 @@
 """``distill``: a smaller model from a larger one, in the stages that its recipe has, and a table of what became of it."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -42,8 +42,13 @@ from headway.training.rows import fingerprint
 from headway.training.run_record import write_record
 from headway.training.step import mixed_precision
 
+Read = TypeVar("Read")
+
 MATCHED = "matching"
 """The folder of the first of two stages, inside the run's."""
+
+WHOLE_TEXTS = frozenset({"sequence-classification", "multiple-choice"})
+"""The heads whose scores are of a text, whatever its tokens are."""
 
 
 @dataclass(frozen=True)
@@ -75,26 +80,40 @@ def _check_processes() -> None:
         )
 
 
-def prepare(settings: DistillSettings, head: HeadName) -> tuple[Pair, Tokenizer]:
-    """Teacher and student, and the tokenizer that both read with."""
+@dataclass(frozen=True)
+class Readers:
+    """The tokenizers of both; one and the same where tokens are compared."""
+
+    teacher: Tokenizer
+    student: Tokenizer
+
+    @property
+    def are_one(self) -> bool:
+        """Whether both read alike."""
+        return self.teacher.fingerprint == self.student.fingerprint
+
+
+def prepare(settings: DistillSettings, head: HeadName) -> tuple[Pair, Readers]:
+    """Teacher and student, and what they read with."""
     pair = make_pair(settings, head)
-    tokenizer = Tokenizer.from_pretrained(settings.teacher)
-    if settings.student is not None and not settings.student.endswith(".json"):
-        own = Tokenizer.from_pretrained(settings.student)
-        if own.fingerprint != tokenizer.fingerprint:
-            raise ConfigError(
-                f"The student {settings.student} has another tokenizer than the teacher, so their tokens cannot be compared. "
-                "Take a student with the teacher's tokenizer, or the recipe embeddings, which compares whole texts."
-            )
-    check_tokenizer(tokenizer, pair.student.config)
-    return pair, tokenizer
+    shared = Tokenizer.from_pretrained(settings.teacher)
+    saved = None if settings.student is None or settings.student.endswith(".json") else settings.student
+    readers = Readers(shared, shared if saved is None else Tokenizer.from_pretrained(saved))
+    if not readers.are_one and (settings.recipe != "logits" or head not in WHOLE_TEXTS):
+        raise ConfigError(
+            f"The student {settings.student} has another tokenizer than the teacher, so their tokens cannot be compared. "
+            "Take a student with the teacher's tokenizer, or a recipe that compares whole texts: embeddings, or logits where "
+            "each text has one answer."
+        )
+    check_tokenizer(readers.student, pair.student.config)
+    return pair, readers
 
 
 def _general(settings: DistillSettings, *, progress: bool) -> Finished:
     """From plain text: what the teacher knows of language."""
     is_masked = settings.recipe == "distilbert"
-    pair, tokenizer = prepare(settings, "masked-lm" if is_masked else "base")
-    teacher, student = pair.teacher, pair.student
+    pair, readers = prepare(settings, "masked-lm" if is_masked else "base")
+    teacher, student, tokenizer = pair.teacher, pair.student, readers.student
     reader, held_out, text = read_text(settings, tokenizer, student, progress=progress)
     loss = TripleLoss(settings, teacher) if is_masked else matching(settings, teacher, student)
     make_ready(student, settings)
@@ -118,15 +137,16 @@ def _general(settings: DistillSettings, *, progress: bool) -> Finished:
 def _specific(settings: DistillSettings, *, progress: bool) -> Finished:
     """From rows of a task: how the teacher does it."""
     task = _task(settings)
-    pair, tokenizer = prepare(settings, task.head)
-    teacher, student = pair.teacher, pair.student
-    facts = ModelFacts(tokenizer=tokenizer, config=teacher.config, folder=pair.folder)
+    pair, readers = prepare(settings, task.head)
+    teacher, student, tokenizer = pair.teacher, pair.student, readers.student
+    read_by = [ModelFacts(tokenizer=one, config=teacher.config, folder=pair.folder) for one in (readers.teacher, tokenizer)]
     assert settings.train is not None
     rows = task.trainable().arranged(rows_of(settings.train))
-    examples = examples_of(rows, task, facts, name=settings.train, max_length=settings.max_length)
+    asked, examples = _each(readers, read_by, lambda facts: _examples(settings, task, facts, rows))
     check_labels(settings, examples)
-    valid = None if settings.valid is None else _valid(settings, task, facts)
-    answers = cached_answers(settings, pair, examples, progress=progress)
+    valids = _each(readers, read_by, lambda facts: None if settings.valid is None else _valid(settings, task, facts))
+    valid = valids[1]
+    answers = cached_answers(settings, pair, asked, progress=progress)
     make_ready(student, settings)
     if settings.recipe in MATCHING:
         _match(settings, pair, examples, progress=progress)
@@ -139,9 +159,10 @@ def _specific(settings: DistillSettings, *, progress: bool) -> Finished:
     ended = run(settings, job, keepers, progress=progress, save=save)
     take_maps(student)
     save(Path(settings.output_dir))
-    found = [None, None] if valid is None else [_headline(settings, one, valid) for one in (teacher, student)]
+    sides = zip((teacher, student), valids, strict=True)
+    found = [None if rows_held is None else _headline(settings, model, rows_held) for model, rows_held in sides]
     name = None if found[1] is None else found[1][0]
-    work = (task.name, _items(task, facts, rows))
+    work = (task.name, _items(task, rows))
     return Finished(
         student=student,
         task=task.name,
@@ -149,6 +170,16 @@ def _specific(settings: DistillSettings, *, progress: bool) -> Finished:
         comparison=compared(settings, pair, [one and one[1] for one in found], name, work),
         counts={"train": len(rows), **({} if valid is None else {"valid": len(valid.examples)})},
     )
+
+
+def _each(readers: Readers, read_by: Sequence[ModelFacts], read: Callable[[ModelFacts], Read]) -> tuple[Read, Read]:
+    """What the teacher reads and what the student does, read once where that is the same."""
+    students = read(read_by[1])
+    return (students if readers.are_one else read(read_by[0])), students
+
+
+def _examples(settings: DistillSettings, task: Task, facts: ModelFacts, rows: Sequence[Mapping[str, Any]]) -> list[Example]:
+    return examples_of(rows, task, facts, name=str(settings.train), max_length=settings.max_length)
 
 
 def cached_answers(settings: DistillSettings, pair: Pair, examples: Sequence[Example], *, progress: bool) -> Answers:
@@ -232,7 +263,7 @@ def _accuracies(held_out: TextReader, models: Sequence[EncoderModel], loss: Loss
         return [held_out_scores(held_out, model.eval(), loss)["eval_accuracy"] for model in models]
 
 
-def _items(task: Task, facts: ModelFacts, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+def _items(task: Task, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Inputs of the task from the first rows."""
     columns = task.table.find(rows[0])
     return [task.table.item({role: row.get(name) for role, name in columns.items()}) for row in rows[: table.ITEMS]]
