@@ -92,7 +92,7 @@ def test_kinds_that_are_seen_later_leave_earlier_tables_as_they_are():
 @pytest.mark.parametrize(
     ("labels", "names", "message"),
     [
-        ("O O", LABELS, "The reference is 'O O', but every word has a label of its own"),
+        ("O O", LABELS, "The labels are 'O O', but every word has a label of its own"),
         (["O"], LABELS, "There are 1 labels for 2 words, but each word has one"),
         (["O", 7], LABELS, r"The label 7 is none of the model's: O, B-PER, .* --labels 7=O"),
         (["O", True], LABELS, "The label True is none of the model's"),
@@ -120,3 +120,26 @@ def test_a_model_is_measured_on_words_with_their_labels(tmp_path, monkeypatch):
     report = headway.evaluate(ready, rows, worst=1, resamples=20)
     assert report.worst[0].row == 1
     assert report.scores["f1"] < 1
+
+
+IOB1 = [["I-PER", "I-PER", "O", "I-LOC", "B-LOC"], ["O", "I-ORG"]]
+BIO = [["B-PER", "I-PER", "O", "B-LOC", "B-LOC"], ["O", "B-ORG"]]
+
+
+def test_references_in_iob1_are_measured_as_the_model_writes():
+    found = scorer().reading(IOB1)
+    assert found.begin_references
+    table = found.gather([found.observe(answer(given), {"labels": right}) for given, right in zip(BIO, IOB1, strict=True)])
+    scores = found.scores(table)
+    assert (scores["f1"], scores["strict_f1"], scores["accuracy"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(("scheme", "rows"), [("BIO", BIO), ("IOB1", IOB1)])
+def test_references_in_the_models_own_scheme_stay_as_they_are(scheme, rows):
+    assert not scorer(scheme).reading(rows).begin_references
+
+
+def test_words_that_do_not_count_neither_begin_nor_end_an_entity():
+    found = scorer().reading([["I-PER", -100, "I-PER"]])
+    _, kinds = found.observe(answer(["B-PER", "O", "I-PER"]), {"labels": ["I-PER", -100, "I-PER"]})
+    assert kinds["PER"] == ((1, 1, 1), (1, 1, 1))

@@ -29,9 +29,10 @@ METADATA = frozenset(
     architectures attn_implementation begin_suppress_tokens bad_words_ids bos_token_id chunk_size_feed_forward cls_token_id
     cross_attention_hidden_size decoder_start_token_id diversity_penalty do_sample dtype early_stopping
     encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty finetuning_task forced_bos_token_id
-    forced_eos_token_id headway_shared headway_task headway_tokenizer id2label label2id language length_penalty mask_token_id max_length
-    min_length model_type name no_repeat_ngram_size num_beam_groups num_beams num_labels num_return_sequences output_attentions
-    output_hidden_states output_scores pad_token_id prefix problem_type remove_invalid_values repetition_penalty return_dict
+    forced_eos_token_id headway_shared headway_task headway_tokenizer id2label label2id language length_penalty mask_token_id
+    max_length min_length model_type name no_repeat_ngram_size num_beam_groups num_beams num_labels num_return_sequences
+    output_attentions output_hidden_states output_scores pad_token_id prefix problem_type remove_invalid_values
+    repetition_penalty return_dict
     return_dict_in_generate sbert_ce_default_activation_function sentence_transformers sep_token_id suppress_tokens
     task_specific_params temperature tf_legacy_loss tie_encoder_decoder tie_word_embeddings tokenizer_class top_k top_p
     torch_dtype torchscript transformers_version typical_p unk_token_id use_bfloat16

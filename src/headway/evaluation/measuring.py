@@ -15,10 +15,12 @@ from headway.evaluation.merging import is_inference, merged, told_apart
 from headway.evaluation.report import Report
 from headway.evaluation.rows import Data, Reader, data_of, find_columns
 from headway.evaluation.running import Measure, Run, run
+from headway.evaluation.schemes import as_written
 from headway.inference import Pipeline, pipeline
 from headway.tasks import Evaluation, Scorer, Task, task_names
 from headway.tasks import task as find_task
 from headway.tasks.classification_scorer import LabelScorer, LabelsScorer
+from headway.tasks.entity_scorer import EntityScorer
 from headway.tasks.references import label_place
 
 
@@ -95,6 +97,9 @@ def prepare(
     if isinstance(scorer, LabelScorer) and is_inference(own):
         scorer, facts, joined = merged(scorer, facts, said.values() or in_data or told_apart(source, references["label"]))
         own, notes = scorer.labels, (*notes, *joined)
+    if isinstance(scorer, EntityScorer):
+        scorer, written = as_written(scorer, source, references["labels"], translate)
+        notes = (*notes, *written)
     if known and len(known.labels) == 2 and isinstance(scorer, LabelScorer):
         scorer = _with_positive(scorer, translate(1))
     return Measure(

@@ -66,6 +66,17 @@ def is_iob1(rows: Iterable[Sequence[str]]) -> bool:
     return begins
 
 
+def begun(labels: Sequence[str]) -> list[str]:
+    """Labels in IOB1 as BIO has them: each entity's first word with a B."""
+    found, before = [], NO_ENTITY
+    for label in labels:
+        now = tag(label, "BIO")
+        begins = now.prefix == "I" and not (before.kind == now.kind and before.prefix in OPEN)
+        found.append(f"B{label[1:]}" if begins else label)
+        before = now
+    return found
+
+
 def tag(label: str, scheme: Scheme) -> Tag:
     """A label taken apart. Only the prefixes of the scheme are prefixes: ``E-MAIL`` may be a whole name."""
     prefix, dash, kind = label.partition("-")

@@ -4,14 +4,14 @@ Shapes: N inputs, K kinds of entities, C counts.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
 from headway.errors import DataError
 from headway.tasks import metrics
-from headway.tasks.entities import OUTSIDE, Scheme, Span, lenient_spans, strict_spans, tag
+from headway.tasks.entities import OUTSIDE, Scheme, Span, begun, is_iob1, lenient_spans, strict_spans, tag
 from headway.tasks.labels import is_nothing
 from headway.tasks.references import are_generic
 from headway.tasks.task import Details
@@ -38,6 +38,8 @@ class EntityScorer:
     scheme: Scheme
     kinds: dict[str, int] = field(default_factory=dict)
     """The kinds of entities that were seen, with their places among the counts."""
+    begin_references: bool = False
+    """Whether references are written in IOB1 and the model's labels are not, so that each entity is first given its B."""
 
     def observe(self, answer: Any, reference: Mapping[str, Any]) -> Observation:
         """What is counted of one text."""
@@ -104,20 +106,27 @@ class EntityScorer:
 
     def _pairs(self, answer: Any, reference: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:
         """Each word's answer with its label in the reference, without words that do not count."""
-        labels = reference["labels"]
-        labels = labels.tolist() if hasattr(labels, "tolist") else labels
-        if not isinstance(labels, list | tuple):
-            raise DataError(
-                f"The reference is {labels!r}, but every word has a label of its own. Give a list of labels, or name another "
-                "column."
-            )
+        labels = labels_of(reference["labels"])
         if len(labels) != len(answer):
             raise DataError(
                 f"There are {len(labels)} labels for {len(answer)} words, but each word has one. Give the words as a list as "
                 "long as that of the labels, or correct the row."
             )
-        named = zip(answer, map(self._name, labels), strict=True)
-        return [(given, label) for given, label in named if label is not None]
+        names = self.named(labels)
+        counted = [name for name in names if name is not None]
+        known = iter(begun(counted) if self.begin_references else counted)
+        return [(given, next(known)) for given, name in zip(answer, names, strict=True) if name is not None]
+
+    def reading(self, cells: Iterable[Any]) -> Self:
+        """The measure for references as these cells are written: in the model's scheme, or in IOB1 where that is BIO."""
+        if self.scheme != "BIO":
+            return self
+        rows = (self.named(labels_of(cell)) for cell in cells if not is_nothing(cell))
+        return replace(self, begin_references=is_iob1([name for name in row if name is not None] for row in rows))
+
+    def named(self, labels: Iterable[Any]) -> list[str | None]:
+        """Labels of a reference by their names; None for words that do not count."""
+        return [self._name(label) for label in labels]
 
     def _name(self, value: Any) -> str | None:
         """A label of the reference by its name; None for a word that does not count."""
@@ -132,6 +141,16 @@ class EntityScorer:
             f"The label {plain!r} is none of the model's: {', '.join(self.names)}. Say which of them each of the data's labels "
             f"is: --labels {plain}={self.names[0]} …, or labels={{…}} in Python."
         )
+
+
+def labels_of(cell: Any) -> Sequence[Any]:
+    """The labels of a row's words."""
+    labels = cell.tolist() if hasattr(cell, "tolist") else cell
+    if not isinstance(labels, list | tuple):
+        raise DataError(
+            f"The labels are {labels!r}, but every word has a label of its own. Give a list of labels, or name another column."
+        )
+    return labels
 
 
 def _counted(answer: set[Span], reference: set[Span]) -> dict[str, Counts]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from headway.errors import DataError
 from headway.tasks.entities import LETTERS, OUTSIDE, detected, is_iob1
-from headway.tasks.entity_scorer import LEFT_OUT
+from headway.tasks.entity_scorer import LEFT_OUT, labels_of
 from headway.tasks.entity_windows import Reading
 from headway.tasks.entity_words import TextTokens
 from headway.tasks.labels import is_nothing, label_names
@@ -16,7 +16,7 @@ def word_examples(encoded: Encoded, reference: Mapping[str, Any], facts: ModelFa
     """Each window with a target for every token; words beyond the windows are not learnt."""
     reading: Reading = encoded.memory
     names = list(facts.config.id2label.values())
-    labels = [word_target(label, names) for label in words_labels(reference["labels"])]
+    labels = [word_target(label, names) for label in labels_of(reference["labels"])]
     windows = zip(encoded.sequences, reading.windows, strict=True)
     return [Example((sequence,), token_targets(tokens, labels, count=len(sequence))) for sequence, tokens in windows]
 
@@ -75,23 +75,13 @@ def word_target(label: Any, names: Sequence[str]) -> int:
     )
 
 
-def words_labels(value: Any) -> Sequence[Any]:
-    """The labels of a row's words."""
-    labels = value.tolist() if hasattr(value, "tolist") else value
-    if not isinstance(labels, list | tuple):
-        raise DataError(
-            f"The labels are {labels!r}, but every word has a label of its own. Give a list of labels, or name another column."
-        )
-    return labels
-
-
 def word_labels(references: Iterable[Mapping[str, Any]], problem: str | None) -> Labels:
     """The names of all words' labels: ``O``, then each kind's ``B-``, ``I-`` …; numbers stand for as many as there are."""
     counted = (
         label
         for reference in references
         if not is_nothing(reference["labels"])
-        for label in words_labels(reference["labels"])
+        for label in labels_of(reference["labels"])
         if label != LEFT_OUT
     )
     names = label_names(dict.fromkeys(counted))
@@ -105,7 +95,7 @@ def word_options(references: Iterable[Mapping[str, Any]], facts: ModelFacts) -> 
     names = list(facts.config.id2label.values())
     if detected(names) != "BIO":
         return {}
-    rows = (words_labels(reference["labels"]) for reference in references if not is_nothing(reference["labels"]))
+    rows = (labels_of(reference["labels"]) for reference in references if not is_nothing(reference["labels"]))
     return {"scheme": "IOB1"} if is_iob1([_named(label, names) for label in row] for row in rows) else {}
 
 

@@ -10,6 +10,7 @@ from headway.evaluation.measuring import evaluation_of
 from headway.evaluation.rows import find_columns
 from headway.settings.training import AllTokens
 from headway.tasks import Encoded, Example, ModelFacts, Prepared, Scorer, Task
+from headway.tasks.entity_scorer import EntityScorer
 from headway.tasks.labels import is_nothing
 from headway.tasks.note import noted_options
 
@@ -65,6 +66,8 @@ class RowReader:
         examples = [example for number, encoded in found for example in self._learnt(number, encoded)]
         scorer = evaluation_of(self.task).prepare(self.facts, self._options)
         inputs, references = [encoded for _, encoded in found], [self._reference(number) for number, _ in found]
+        if isinstance(scorer, EntityScorer):
+            scorer = scorer.reading(reference["labels"] for reference in references)
         return Measurable(examples, Asked(self._prepared, scorer, inputs, references))
 
     def _readable(self) -> Measurable:
