@@ -185,7 +185,11 @@ def questions(data: Path, work: Path) -> None:
 
 
 def _articles(path: Path) -> list[dict[str, Any]]:
-    return list(json.loads("".join(opened(path)))["data"])
+    """The articles of a file without the questions that have no answer in their text."""
+    articles: list[dict[str, Any]] = json.loads("".join(opened(path)))["data"]
+    for paragraph in (paragraph for article in articles for paragraph in article["paragraphs"]):
+        paragraph["qas"] = [question for question in paragraph["qas"] if question["answers"] and question["answers"][0]["text"]]
+    return articles
 
 
 def write_questions(path: Path, articles: list[dict[str, Any]]) -> None:

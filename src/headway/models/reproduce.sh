@@ -6,6 +6,9 @@
 # command goes on where it was, and what is finished is not made again. At the end WORK/models is what src/headway/models is, but
 # for the cards: scripts/cards --take WORK/models brings it there and writes them.
 #
+# Two of them are not in the package yet: the model for questions (its F1 on SQuAD's development set is 28 so far) and this model for
+# sentiment; the one that ships was made by the commands beside it.
+#
 # TEACHER is all-MiniLM-L6-v2. No weight of it is copied: it answers, or is fine-tuned to answer, and the models learn its answers.
 set -euo pipefail
 data=$1 work=$2
@@ -98,6 +101,7 @@ ner() {
 questions() {
     prepared cloze.json cloze
     prepared questions.json questions
+    # it was given for one epoch and stopped at step 642 of 1,563
     made "$work/questions1" headway train --model "$work/encoder" --task question-answering --train "$work/cloze.json" \
         --output-dir "$work/questions1" --freeze embeddings --num-train-epochs 1 --learning-rate 6e-4 --warmup-steps 0.05 \
         --per-device-train-batch-size 32 --eval-strategy no --logging-steps 50 \
@@ -111,11 +115,15 @@ questions() {
 
 embeddings() {
     prepared sentences.txt sentences
-    made "$work/embeddings" headway distill --recipe embeddings --teacher "$teacher" --student "$work/encoder" \
-        --files "$work/sentences.txt" --output-dir "$work/embeddings" --teacher-cache "$work/answers" --freeze embeddings \
+    made "$work/embeddings1" headway distill --recipe embeddings --teacher "$teacher" --student "$work/encoder" \
+        --files "$work/sentences.txt" --output-dir "$work/embeddings1" --teacher-cache "$work/answers" --freeze embeddings \
         --valid "$data/glue/stsb/validation.jsonl" --num-train-epochs 2 --learning-rate 6e-4 --warmup-steps 0.05 \
         --per-device-train-batch-size 64 --logging-steps 50 --save-strategy steps --save-steps 500 --save-total-limit 1
-    shipped embeddings embeddings
+    made "$work/embeddings" headway train --task sentence-embeddings --model "$work/embeddings1" \
+        --train "$data/glue/stsb/train.jsonl" --valid "$data/glue/stsb/validation.jsonl" --output-dir "$work/embeddings" \
+        --freeze embeddings --num-train-epochs 4 --learning-rate 3e-4 --warmup-steps 0.1 --per-device-train-batch-size 32 \
+        --dropout 0.1 --eval-strategy epoch --save-strategy epoch --save-total-limit 1 --logging-steps 50
+    shipped embeddings embeddings1 embeddings
 }
 
 for part; do
