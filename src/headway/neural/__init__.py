@@ -10,7 +10,10 @@ from headway.neural.auto import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
 )
+from headway.neural.kernels import keep_few
 from headway.neural.model import EncoderModel
+
+keep_few()
 
 __all__ = [
     "AutoModel",
