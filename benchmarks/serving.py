@@ -59,7 +59,8 @@ def main() -> None:
         "MiniLM": Model(f"minilm={minilm()}", "sentence-embeddings", "/v1/embeddings", "input"),
     }
     found = {name: measured(model, texts, arguments) for name, model in models.items() if arguments.only in (None, name)}
-    result = {"title": "headway serve under load", "command": "python benchmarks/serving.py --infinity-python …"}
+    peer = " --infinity-python PYTHON" if arguments.infinity_python else ""
+    result = {"title": "headway serve under load", "command": f"python benchmarks/serving.py --data DATA{peer}"}
     result |= {"columns": COLUMNS, "rows": rows(found), "goals": goals(found), "models": found, "cores": CORES}
     print(json.dumps({name: result[name] for name in ("models", "goals")}, indent=1))
     for row in result["rows"]:

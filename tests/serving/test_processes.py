@@ -119,6 +119,8 @@ def test_on_sighup_all_processes_load_what_has_changed(server, folder):
         return first == second != before[0]
 
     assert until(moved_on), server[0].lines
+    for pid in children(server[0]):
+        assert until(lambda: any(f"(process {pid})" in line for line in server[0].lines)), server[0].lines  # noqa: B023
 
 
 def test_without_their_parent_processes_answer_what_is_under_way_and_end():

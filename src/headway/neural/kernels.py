@@ -1,14 +1,14 @@
 """How many of oneDNN's kernels are kept, on a CPU.
 
 It makes one for each shape that it meets. Packed batches hold another number of tokens each time, and groups of texts have other
-lengths, so hardly any is met again after its step; but it keeps 1,024 of them, and torch as many plans of its own, which are
-gigabytes in the end. More than a step needs is of no use.
+lengths, so hardly any is met again after its step; but it keeps 1,024 of them, and torch as many plans of its own, which take
+hundreds of megabytes and more.
 """
 
 import os
 
 KEPT = 128
-"""About as many as one step has."""
+"""Of each."""
 NAMES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 
 
