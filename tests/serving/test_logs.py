@@ -58,13 +58,22 @@ def test_a_reader_that_stands_still_keeps_nobody_waiting():
             log.request(REQUEST, RESPONSE, seconds=0)
         assert len(log._lines) <= MOST_WAITING
         assert log._lost > 0
-        found = b""
-        drained = threading.Thread(target=log.close)
-        drained.start()
-        while b"could not be written" not in found:
-            found += os.read(reading, 1 << 20)
-        drained.join()
+        found: list[bytes] = []
+        reader = threading.Thread(target=lambda: found.extend(iter(lambda: os.read(reading, 1 << 20), b"")))
+        reader.start()
+        assert until(lambda: not log._lines and not log._lost)
+        log.close()
+    reader.join()
     os.close(reading)
+    assert b"lines of this log could not be written" in b"".join(found)
+
+
+def test_a_stream_that_was_closed_loses_its_lines_and_nothing_else(tmp_path):
+    log = Log("text", stream=(tmp_path / "log").open("w"))
+    log.stream.close()
+    log.request(REQUEST, RESPONSE, seconds=0)
+    assert until(lambda: log._lost == 1)
+    log.close()
 
 
 def test_a_log_without_requests_has_no_thread():

@@ -9,11 +9,13 @@ from headway.training.memory import keep_freed_memory
 FAULTS = """
 import resource
 import sys
-from headway.training.memory import keep_freed_memory
+from headway.training.memory import keep_freed_memory, stop_keeping_freed_memory
 import torch
 
-if sys.argv[1] == "kept":
+if sys.argv[1] != "as usual":
     assert keep_freed_memory()
+if sys.argv[1] == "no longer kept":
+    stop_keeping_freed_memory()
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -29,8 +31,9 @@ print(faults() - before)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep memory by rules of their own")
 def test_blocks_freed_and_taken_again_are_no_new_pages():
-    pages = {how: int(run(how)) for how in ("as usual", "kept")}
+    pages = {how: int(run(how)) for how in ("as usual", "kept", "no longer kept")}
     assert pages["kept"] * 10 < pages["as usual"]
+    assert pages["kept"] * 10 < pages["no longer kept"]
 
 
 KEPT = """

@@ -86,7 +86,7 @@ class Log:
         try:
             while left:
                 left = left[os.write(self.stream.fileno(), left) :]
-        except OSError:
+        except (OSError, ValueError):  # ValueError: the stream was closed meanwhile
             return False
         return True
 

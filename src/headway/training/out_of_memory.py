@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor
 
 from headway.errors import OutOfMemoryError
 from headway.training.batch import Batch
-from headway.training.memory import give_back_freed_memory
+from headway.training.memory import stop_keeping_freed_memory
 from headway.training.parts import halves, parts_of
 
 MESSAGES = (
@@ -24,7 +24,8 @@ MESSAGES = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "std::bad_alloc",
     "bad allocation",
-    "could not create a memory object",  # oneDNN's, which says no more
+    "could not create a memory object",  # oneDNN's, which say no more
+    "could not create a primitive",
 )
 """What torch and its libraries say when memory did not suffice, under exceptions that mean other things too."""
 
@@ -49,7 +50,7 @@ def free_memory(device: torch.device) -> None:
     """Give back what is kept but not used, so that blocks of other sizes fit."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
-    give_back_freed_memory()
+    stop_keeping_freed_memory()
 
 
 @dataclass(frozen=True)
