@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from headway.errors import EngineError
-from headway.serving.connection import connections
+from headway.serving.connection import PIECE, connections
 from headway.serving.http import HttpResponse
+from headway.serving.refusals import RefusedError
 
 GET = b"GET /%s HTTP/1.1\r\n\r\n"
 
@@ -16,7 +17,7 @@ class Transport:
     """Keeps what is written."""
 
     def __init__(self):
-        self.written, self.said = b"", []
+        self.written, self.said, self.owed = b"", [], 0
 
     def get_extra_info(self, name):
         return ("10.0.0.7", 1234)
@@ -33,6 +34,15 @@ class Transport:
     def abort(self):
         self.said.append("abort")
 
+    def can_write_eof(self):
+        return True
+
+    def write_eof(self):
+        self.said.append("eof")
+
+    def get_write_buffer_size(self):
+        return self.owed
+
     def pause_reading(self):
         self.said.append("pause")
 
@@ -45,11 +55,14 @@ class App:
 
     def __init__(self):
         self.room = SimpleNamespace(limits=SimpleNamespace(body_timeout=0.05))
-        self.may_answer, self.kept, self.begun = asyncio.Event(), [], []
+        self.may_answer, self.kept, self.begun, self.checked = asyncio.Event(), [], [], 0
         self.may_answer.set()
 
     def check(self, request, *, client):
         assert client == "10.0.0.7"
+        self.checked += 1
+        if request.path == "/closed":
+            raise RefusedError("No.", reason="forbidden")
 
     def check_size(self, size):
         pass
@@ -160,6 +173,75 @@ def test_a_client_that_never_reads_is_left():
         assert connection.transport.said[0] == "abort"
 
     talk(story)
+
+
+def test_a_client_that_reads_slowly_is_not_left_while_it_reads():
+    async def story(connection, app, state):
+        connection.transport.owed = 21_000
+        connection.data_received(GET % b"a")
+        await a_while()
+        connection.pause_writing()
+        for left in range(20, 0, -1):
+            connection.transport.owed = left * 1000
+            await asyncio.sleep(0.01)
+        assert connection.transport.said == []
+        await asyncio.sleep(0.12)
+        assert connection.transport.said[0] == "abort"
+
+    talk(story)
+
+
+def test_of_very_many_requests_that_come_together_few_are_made_at_a_time_and_all_are_answered():
+    async def story(connection, app, state):
+        app.may_answer.clear()
+        connection.data_received(GET % b"a" * 5000)
+        await a_while()
+        assert app.checked <= PIECE // len(GET % b"a") + 1
+        app.may_answer.set()
+        while len(app.begun) < 5000:
+            await asyncio.sleep(0)
+        await a_while()
+        assert len(bodies(connection.transport)) == 5000
+        assert connection.transport.said[0::2] == ["pause"] * (len(connection.transport.said) // 2)
+
+    talk(story)
+
+
+def test_a_body_that_waits_behind_another_request_is_not_late():
+    async def story(connection, app, state):
+        app.may_answer.clear()
+        connection.data_received(GET % b"a" + GET % b"b" + b"POST /c HTTP/1.1\r\nContent-Length: 2\r\n\r\n1")
+        await asyncio.sleep(0.12)
+        app.may_answer.set()
+        await a_while()
+        await a_while()
+        connection.data_received(b"2")
+        await a_while()
+        assert bodies(connection.transport) == [b"/a", b"/b", b"/c"]
+
+    talk(story)
+
+
+def test_who_is_refused_while_sending_a_body_may_send_on_so_that_the_answer_arrives():
+    """A system that has bytes which nobody reads ends the connection at once, and the answer with it."""
+    refused = b"POST /closed HTTP/1.1\r\nContent-Length: 9000\r\n\r\n"
+
+    async def story(connection, app, state):
+        connection.data_received(refused + b"a" * 100)
+        connection.data_received(b"a" * 100)
+        assert connection.transport.said == ["eof"]
+        connection.data_received(b"\x16 nothing")
+        assert connection.transport.written.count(b"HTTP/1.1") == 1
+        await asyncio.sleep(0.12)
+        assert connection.transport.said[:2] == ["eof", "close"]
+
+    async def at_the_end(connection, app, state):
+        connection.data_received(refused)
+        connection.shutdown()
+        assert connection.transport.said == ["eof", "close"]
+
+    talk(story)
+    talk(at_the_end)
 
 
 def test_at_the_end_of_the_server_an_idle_connection_closes_and_a_busy_one_once_all_is_answered():
@@ -279,6 +361,22 @@ def test_a_client_that_asks_first_is_told_to_send_the_body():
         connection.data_received(b"1")
         await a_while()
         assert bodies(connection.transport) == [b"", b"/a"]
+
+    talk(story)
+
+
+def test_a_client_that_asks_behind_another_request_is_told_once_that_is_answered():
+    async def story(connection, app, state):
+        app.may_answer.clear()
+        connection.data_received(GET % b"a" + b"POST /b HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
+        await a_while()
+        assert connection.transport.written == b""
+        app.may_answer.set()
+        await a_while()
+        assert connection.transport.written.endswith(b"/aHTTP/1.1 100 Continue\r\n\r\n")
+        connection.data_received(b"1")
+        await a_while()
+        assert bodies(connection.transport) == [b"/a", b"", b"/b"]
 
     talk(story)
 

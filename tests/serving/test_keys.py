@@ -18,6 +18,9 @@ from headway.serving.keys import is_here
         ("127.0.0.1", {"host": "localhost:8080", "origin": "http://localhost:3000"}, False),
         ("127.0.0.1", {"host": "localhost:8080", "origin": "null"}, False),
         ("127.0.0.1", {"host": "rebound.example:8080"}, False),
+        ("127.0.0.1", {"host": "["}, False),
+        ("127.0.0.1", {"host": "localhost", "origin": "http://["}, False),
+        ("127.0.0.1", {"host": "rebound.example, localhost"}, False),
     ],
 )
 def test_the_operator_is_on_this_machine_and_asks_of_its_own_accord(client, headers, expected):

@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 
 from headway.serving.http import HttpRequest, HttpResponse
-from headway.serving.logs import MOST_WAITING, Log
+from headway.serving.logs import LONGEST_PATH, MOST_WAITING, Log
 from serving.over_http import until
 
 REQUEST = HttpRequest(method="POST", path="/tasks/a\nb", body=b"a secret", headers={"authorization": "Bearer x"}, id="7")
@@ -33,6 +33,12 @@ def test_a_line_for_programs(tmp_path):
         "id": "7", "method": "POST", "path": "/tasks/a\nb", "status": 201, "ms": 12.3, "bytes_out": 5, "trace_id": "ab",
     }  # fmt: skip
     assert "trace_id" not in json.loads(written("json", tmp_path))
+
+
+def test_of_a_path_without_end_only_its_beginning_is_kept(tmp_path):
+    endless = replace(REQUEST, path="/" + "\u3042" * 100_000)
+    assert len(written("text", tmp_path, endless)) < 2000
+    assert json.loads(written("json", tmp_path, endless))["path"] == "/" + "\u3042" * (LONGEST_PATH - 1)
 
 
 def test_what_a_full_disk_did_not_take_is_counted_and_said_once_it_can_be(tmp_path):

@@ -1,5 +1,7 @@
 """From bytes to requests: whatever the pieces in which they come, held to limits from the first byte on."""
 
+import tracemalloc
+
 import pytest
 
 from headway.errors import InputError
@@ -20,6 +22,8 @@ class Taker:
     def check(self, request):
         if request.path == "/closed":
             raise RefusedError("No.", reason="forbidden")
+        if request.path == "/mistake":
+            raise ZeroDivisionError
 
     def check_size(self, size):
         if size > 100:
@@ -84,10 +88,30 @@ def test_a_connection_ends_after_a_request(sent, goes_on):
     assert [taken[-1] for taken in read(sent)[0].taken] == [goes_on]
 
 
-def test_a_request_for_another_protocol_is_read_and_the_last_one():
-    taker, reader = read(b"GET /a HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + GET, GET)
-    assert [taken[1] for taken in taker.taken] == ["/a"]
-    assert reader.is_done
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize(
+    ("body", "read_as"),
+    [
+        pytest.param(b"Content-Length: 3\r\n\r\nabc", b"abc", id="with a length"),
+        pytest.param(b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", b"abc", id="in chunks"),
+        pytest.param(b"\r\n", b"", id="without a body"),
+    ],
+)
+def test_a_wish_for_another_protocol_is_not_heard_and_the_request_is_read_as_any_other(body, read_as, size):
+    """As ``curl --http2`` and Java's clients ask, with a body."""
+    head = b"POST /a?b HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nX-Odd: \xfc\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+    sent = head + body + GET + head + body
+    taker, reader = read(*[sent[place : place + size] for place in range(0, len(sent), size)])
+    asked = ("POST", "/a", read_as, None, True)
+    assert taker.taken == [asked, ("GET", "/live", b"", None, True), asked]
+    assert not reader.is_done
+
+
+def test_there_is_no_way_through():
+    with pytest.raises(InputError, match="no request of HTTP"):
+        read(b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
+    with pytest.raises(InputError, match="there is no way through"):
+        read(b"CONNECT /a HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
 
 
 def test_a_refused_head_ends_the_reading_and_of_a_get_only_its_own():
@@ -120,6 +144,79 @@ def test_what_is_no_http_is_an_error_and_nothing_is_read_after_it(sent):
         reader.feed(sent)
     reader.feed(GET)
     assert taker.taken == []
+
+
+AMBIGUOUS = {
+    "two kinds of length": b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "the other way round": b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+    "two lengths": b"Content-Length: 4\r\nContent-Length: 0\r\n\r\nabcd",
+    "one length twice": b"Content-Length: 4\r\nContent-Length: 4\r\n\r\nabcd",
+    "a list of lengths": b"Content-Length: 4, 4\r\n\r\nabcd",
+    "a length with a sign": b"Content-Length: +4\r\n\r\nabcd",
+    "an endless length": b"Content-Length: 99999999999999999999\r\n\r\nabcd",
+    "a space before the colon": b"Content-Length : 4\r\n\r\nabcd",
+    "no length": b"Content-Length: \r\n\r\nabcd",
+    "something like chunked": b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "chunked, and then something": b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "chunked, and then a header more": b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    "chunked after another sign": b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+    "a chunk of another base": b"Transfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
+    "a chunk below nothing": b"Transfer-Encoding: chunked\r\n\r\n-1\r\na\r\n0\r\n\r\n",
+    "an endless chunk": b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\na\r\n0\r\n\r\n",
+    "a chunk that goes on": b"Transfer-Encoding: chunked\r\n\r\n1\r\nabc0\r\n\r\n",
+    "a chunk's line that ends early": b"Transfer-Encoding: chunked\r\n\r\n1;a\na\r\n0\r\n\r\n",
+    "a length behind the body": b"Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 30\r\n\r\n",
+    "a folded line": b"X-A: b\r\n c\r\nContent-Length: 1\r\n\r\na",
+    "a folded encoding": b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    "a line feed alone": b"X-A: b\nContent-Length: 1\r\n\r\na",
+    "a carriage return alone": b"X-A: b\rContent-Length: 1\r\n\r\na",
+    "a head that ends early": b"Content-Length: 1\r\n\na",
+    "a zero byte": b"X-A: b\0\r\nContent-Length: 1\r\n\r\na",
+    "a header without a name": b": 1\r\n\r\n",
+    "a header that is indented": b" Content-Length: 1\r\n\r\na",
+}
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+@pytest.mark.parametrize("head", [pytest.param(head, id=name) for name, head in AMBIGUOUS.items()])
+def test_what_another_server_may_read_otherwise_is_an_error_and_nothing_is_read_after_it(head, size):
+    """A proxy in front that saw the end of a request elsewhere would hand one client's requests to another."""
+    taker = Taker()
+    reader = Reader(taker)
+    sent = b"POST /a HTTP/1.1\r\nHost: h\r\n" + head + b"GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
+    parts = [sent[place : place + size] for place in range(0, len(sent), size)]
+    with pytest.raises(InputError, match="no request of HTTP"):
+        list(map(reader.feed, parts))
+    assert taker.taken == []
+
+
+def test_a_header_that_comes_twice_is_a_list_and_not_the_last_of_them():
+    _, reader = read(b"POST / HTTP/1.1\r\nHost: a\r\nX-Key: b\r\nhost: localhost\r\nContent-Length: 1\r\n\r\n")
+    assert reader.request.headers == {"host": "a, localhost", "x-key": "b", "content-length": "1"}
+
+
+def test_a_body_of_many_small_parts_takes_the_room_of_its_bytes():
+    taker = Taker()
+    taker.check_size = lambda size: None
+    reader = Reader(taker)
+    reader.feed(b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    tracemalloc.start()
+    for _ in range(100):
+        reader.feed(b"2\r\nab\r\n" * 100)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 3 * 20_000
+    reader.feed(b"0\r\n\r\n")
+    assert taker.taken[0][2] == b"ab" * 10_000
+
+
+def test_a_mistake_of_ours_is_not_said_to_be_the_clients():
+    with pytest.raises(ZeroDivisionError):
+        read(b"GET /mistake HTTP/1.1\r\n\r\n")
+
+
+def test_a_client_of_http_1_0_waits_for_nothing_before_the_body():
+    assert read(b"POST /a HTTP/1.0\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")[0].told == 0
 
 
 @pytest.mark.parametrize(

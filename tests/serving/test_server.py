@@ -65,6 +65,29 @@ def test_a_body_that_is_too_large_is_refused_whether_or_not_it_says_its_size(ser
     assert b"larger than 500 bytes" in talk(server[1], chunked)
 
 
+def test_a_refusal_reaches_a_client_that_sends_far_more_than_is_read(server):
+    """It sends everything before it reads, as most clients do."""
+    body = b"a" * 20_000_000
+    head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
+    for _ in range(3):
+        assert b"larger than 500 bytes" in talk(server[1], head + body)
+
+
+@pytest.mark.parametrize("encoding", ["gzip, chunked", "identity, chunked"])
+def test_a_body_in_another_encoding_is_refused(server, encoding):
+    asked = f"POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {encoding}\r\nConnection: close\r\n\r\n0\r\n\r\n"
+    assert talk(server[1], asked.encode()).startswith(b"HTTP/1.1 415 ")
+
+
+def test_who_ends_its_half_of_the_connection_takes_its_request_back(server):
+    """The other half cannot be told from a client that has gone, for whom nothing is to be computed."""
+    body = json.dumps({"inputs": [TEXT * 3] * 20}).encode()[:500]
+    with socket.create_connection(server[1].removeprefix("http://").split(":"), timeout=20) as client:
+        client.sendall(b"POST /live HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n" + body[:10])
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(1000) == b""
+
+
 def test_a_body_that_does_not_come_is_refused_and_a_connection_without_a_request_is_closed(server):
     half = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"
     assert b"did not arrive within 1 seconds" in talk(server[1], half)

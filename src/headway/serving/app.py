@@ -32,7 +32,8 @@ class App:
         said = request.headers.get("content-length", "0")
         if said.isdigit():
             self.check_size(int(said))
-        if request.headers.get("content-encoding", "identity") != "identity":
+        encodings = request.headers.get("content-encoding", "identity"), request.headers.get("transfer-encoding", "chunked")
+        if encodings[0] != "identity" or encodings[1].lower() != "chunked":
             raise RefusedError("Bodies that are compressed are not read here. Send it as it is.", reason="wrong_media")
 
     def check_size(self, size: int) -> None:

@@ -18,6 +18,10 @@ from headway.serving.http import HttpRequest, HttpResponse, json_response
 from headway.serving.reading import Reader
 from headway.serving.refusals import RefusedError
 
+PIECE = 16384
+"""Bytes that are read at once: requests that wait take far more room than their bytes, so of many few are made at a time."""
+SLOWEST = 1024
+"""Bytes a second of an answer that a client has to read, or it is left."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 UNREADABLE = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 MISTAKE = json_response({"error": "The server made a mistake, of which its log says more. Tell the operator."}, status=500)
@@ -41,8 +45,9 @@ class Connection(asyncio.Protocol):
         self._waiting = deque[tuple[HttpRequest, RefusedError | None, bool]]()
         """Requests that were read, perhaps why they are refused, and whether the connection goes on after them."""
         self._task: asyncio.Task[None] | None = None
-        self._is_full = self._is_paused = self._is_ending = self._is_lost = False
-        self._active = time.monotonic()
+        self._unread = b""
+        self._is_reading = self._is_asked = self._is_full = self._is_paused = self._is_ending = self._is_lost = False
+        self._active, self._owed = time.monotonic(), (0.0, 0)
         self._timers = dict[str, asyncio.TimerHandle]()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -64,12 +69,24 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
+        self._unread = self._unread + data if self._unread else data
+        self._read()
+
+    def _read(self) -> None:
+        """Read what has come, as long as no request waits."""
+        self._is_reading = True
         try:
-            self._reader.feed(data)
+            while self._unread and not self._waiting:
+                piece, self._unread = self._unread[:PIECE], self._unread[PIECE:]
+                self._reader.feed(piece)
         except InputError:
+            self._unread = b""
             self._end_unread()
+        finally:
+            self._is_reading = False
         if self._reader.request is not None and "body" not in self._timers:
             self._timers["body"] = self._loop.call_later(self.app.room.limits.body_timeout, self._refuse_late)
+        self._pause()
 
     def pause_writing(self) -> None:
         self._is_full = True
@@ -92,27 +109,40 @@ class Connection(asyncio.Protocol):
         self.app.check_size(size)
 
     def wants_body(self) -> None:
-        if self._task is None and not self._waiting:
+        self._is_asked = True
+        self._ask_for_body()
+
+    def _ask_for_body(self) -> None:
+        """Tell a client that waits for it to send the body, once all that it asked before is answered."""
+        if self._is_asked and self._task is None and not self._waiting:
+            self._is_asked = False
             self.transport.write(CONTINUE)
 
     def take(self, request: HttpRequest, refusal: RefusedError | None, *, goes_on: bool) -> None:
+        self._is_asked = False
         if "body" in self._timers:
             self._timers.pop("body").cancel()
         self._waiting.append((request, refusal, goes_on))
         self._go_on()
 
     def _go_on(self) -> None:
-        """Begin with the next request if nothing is in its way, and read no further while another one waits."""
+        """Begin with the next request if nothing is in its way, and read on once none waits."""
         while self._waiting and self._task is None and not self._is_full and not self.transport.is_closing():
             request, refusal, goes_on = self._waiting.popleft()
             if refusal is not None:
-                self._respond(request, self.app.refuse(request, refusal), goes_on=goes_on)
+                self._respond(request, self.app.refuse(request, refusal), goes_on=goes_on, is_late=refusal.reason == "timeout")
             else:
                 self._task = self._loop.create_task(self._answer(request, goes_on=goes_on))
                 self._task.add_done_callback(
                     self.state.tasks.discard
                 )  # one that is cancelled before it began ends in no other way
                 self.state.tasks.add(self._task)
+        if not self._is_reading:
+            self._ask_for_body()
+            self._read()
+
+    def _pause(self) -> None:
+        """Read no further while a request waits."""
         if self._is_paused != bool(self._waiting) and not self.transport.is_closing():
             self._is_paused = not self._is_paused
             (self.transport.pause_reading if self._is_paused else self.transport.resume_reading)()
@@ -130,7 +160,7 @@ class Connection(asyncio.Protocol):
                 self._respond(request, response, goes_on=goes_on and response is not MISTAKE and response is not ENDED)
                 self._go_on()
 
-    def _respond(self, request: HttpRequest, response: HttpResponse, *, goes_on: bool) -> None:
+    def _respond(self, request: HttpRequest, response: HttpResponse, *, goes_on: bool, is_late: bool = False) -> None:
         goes_on = goes_on and (bool(self._waiting) or not (self._is_ending or self._reader.is_done))
         date = {name.decode(): value.decode() for name, value in self.state.default_headers}
         more = self.app.more_headers(request) | date | ({} if goes_on else {"connection": "close"})
@@ -141,14 +171,27 @@ class Connection(asyncio.Protocol):
             raise
         self.transport.write(head if request.method == "HEAD" else head + response.body)
         self._active = time.monotonic()
+        self._owed = self._active, self.transport.get_write_buffer_size()
         self.app.keep(request, response)
         if not goes_on:
+            self._end(is_heard=self._reader.is_done and not (is_late or self._is_ending))
+
+    def _end(self, *, is_heard: bool) -> None:
+        """Close; a client that may be sending yet is heard out: what nobody reads would have its system throw the answer away.
+
+        RFC 9112, section 9.6.
+        """
+        if not is_heard:
             self.transport.close()
+            return
+        self._timers["heard"] = self._loop.call_later(self.app.room.limits.body_timeout, self.transport.close)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def _end_unread(self) -> None:
         """Answer what could be read before, if anything; then close."""
         self._is_ending = True
-        if self._is_busy():
+        if self._is_busy() or self.transport.is_closing() or "heard" in self._timers:
             return
         self.transport.write(UNREADABLE)
         self.transport.close()
@@ -158,7 +201,9 @@ class Connection(asyncio.Protocol):
 
     def _refuse_late(self) -> None:
         del self._timers["body"]
-        if self._reader.request is not None:
+        if self._is_paused:  # it is not the client's fault that nothing comes
+            self._timers["body"] = self._loop.call_later(self.app.room.limits.body_timeout, self._refuse_late)
+        elif self._reader.request is not None:
             self._reader.refuse(
                 RefusedError(
                     f"The request did not arrive within {self.app.room.limits.body_timeout:g} seconds. Send it faster, or in "
@@ -169,9 +214,18 @@ class Connection(asyncio.Protocol):
 
     def _look(self) -> None:
         """Close a connection that was asked nothing for a while and owes nothing, or whose client does not read its answers."""
-        idle = time.monotonic() - self._active
+        now = time.monotonic()
+        if now - self._active >= self.patience and self._is_read(now):
+            self._active = now
+        idle = now - self._active
         is_owing = self._task is not None or self._reader.request is not None
         if not is_owing and idle >= self.patience:
             (self.transport.abort if self._is_full or self.transport.is_closing() else self.transport.close)()
         again = self.patience if is_owing or idle >= self.patience else self.patience - idle
         self._timers["idle"] = self._loop.call_later(again, self._look)
+
+    def _is_read(self, now: float) -> bool:
+        """Whether the client has read of its answers since this was asked last, or since the last answer was written."""
+        before, owed = self._owed
+        self._owed = now, self.transport.get_write_buffer_size()
+        return owed - self._owed[1] > SLOWEST * (now - before)

@@ -47,8 +47,11 @@ def is_here(headers: Mapping[str, str], *, client: str) -> bool:
     not this one, where a name of the site's was made to lead here.
     """
     host, origin = headers.get("host", ""), headers.get("origin")
-    is_named = (urlsplit(f"//{host}").hostname or "localhost") in ("localhost", *LOOPBACK)
-    return client in LOOPBACK and is_named and (origin is None or urlsplit(origin).netloc == host)
+    try:
+        is_named = (urlsplit(f"//{host}").hostname or "localhost") in ("localhost", *LOOPBACK)
+        return client in LOOPBACK and is_named and (origin is None or urlsplit(origin).netloc == host)
+    except ValueError:  # no address at all, such as http://[
+        return False
 
 
 def bearer(headers: Mapping[str, str]) -> bytes:

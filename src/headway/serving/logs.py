@@ -17,6 +17,8 @@ from headway.serving.http import HttpRequest, HttpResponse
 
 MOST_WAITING = 20_000
 """Lines that wait to be written; while there are more, new ones are lost."""
+LONGEST_PATH = 200
+"""Characters of a path that a line shows: a client may ask for one that is as long as it likes."""
 PAUSE = 0.05
 """Seconds after which what has come meanwhile is written."""
 LAST_WORDS = 2.0
@@ -42,7 +44,7 @@ class Log:
         if self.form == "json":
             self._lines.append(orjson.dumps(_entry(request, response, seconds)).decode() + "\n")
         else:
-            path = request.path.encode("unicode_escape").decode()
+            path = request.path[:LONGEST_PATH].encode("unicode_escape").decode()
             self._lines.append(f"{request.method} {path} {response.status} {1000 * seconds:.1f} ms {request.id}\n")
         if not self._has_lines.is_set():
             self._wake()
@@ -96,7 +98,7 @@ def _entry(request: HttpRequest, response: HttpResponse, seconds: float) -> dict
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "id": request.id,
         "method": request.method,
-        "path": request.path,
+        "path": request.path[:LONGEST_PATH],
         "status": response.status,
         "ms": round(1000 * seconds, 2),
         "bytes_out": len(response.body),

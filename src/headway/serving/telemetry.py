@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from headway import __version__
 from headway.errors import ConfigError, missing_extra
 from headway.serving.http import HttpRequest, HttpResponse
-from headway.serving.logs import Log
+from headway.serving.logs import LONGEST_PATH, Log
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -111,7 +111,7 @@ class Traces:
                 {
                     "http.request.method": request.method,
                     "http.route": route,
-                    "url.path": request.path,
+                    "url.path": request.path[:LONGEST_PATH],
                     "headway.request_id": request.id,
                 }
             ),
