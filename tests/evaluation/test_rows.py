@@ -63,9 +63,9 @@ def test_a_file_is_read_as_often_as_one_likes(tmp_path):
     assert list(data.rows()) == list(data.rows()) == [{"text": "good", "label": "1"}, {"text": "bad", "label": "0"}]
 
 
-def test_a_generator_gives_its_first_row_after_its_columns_were_read():
-    names, data = data_of(row for row in ROWS).columns()
-    assert names == ["text", "label"]
+def test_a_generator_gives_its_first_row_again_after_it_was_looked_at():
+    first, data = data_of(row for row in ROWS).first()
+    assert first == ROWS[0]
     assert list(data.rows()) == ROWS
 
 
@@ -89,9 +89,9 @@ def test_what_holds_no_rows_says_what_is_needed(source):
 
 def test_rows_that_are_none_or_nothing_say_so():
     with pytest.raises(DataError, match="rows in memory has no rows, so there is nothing to measure"):
-        data_of([]).columns()
+        data_of([]).first()
     with pytest.raises(DataError, match="The first row of rows in memory is a tuple, but a row maps columns to cells"):
-        data_of([("good", 1)]).columns()
+        data_of([("good", 1)]).first()
 
 
 def test_a_row_without_a_text_says_which_and_where():

@@ -40,8 +40,8 @@ def test_columns_and_labels_of_every_set_are_found(data_folder, name):
     settings = {"id2label": dict(enumerate(labels))} if labels else {"num_labels": 1, "problem_type": "regression"}
     facts = ModelFacts(tokenizer=None, config=family("bert").config(**settings))
     found = task("text-classification")
-    names, data = data_of(find_rows(name, data_folder)).columns()
-    inputs, references = find_columns(found, found.evaluation, names, {})
+    first, data = data_of(find_rows(name, data_folder)).first()
+    inputs, references = find_columns(found, found.evaluation, first, {})
     assert references == {"label": "label"}
     assert len(inputs) == (1 if name in ("cola", "sst2") else 2)
     counts = Counts()

@@ -16,7 +16,7 @@ def settings(model_folder, tmp_path, labelled_file):
 
     def make(**changes):
         usual = {"model": str(model_folder("base")), "train": str(labelled_file), "max_steps": 1, "eval_strategy": "no"}
-        return TrainSettings(output_dir=str(tmp_path / "out"), **usual | changes)
+        return TrainSettings(**{"output_dir": str(tmp_path / "out"), **usual, **changes})
 
     return make
 
@@ -65,6 +65,43 @@ def test_settings_of_the_configuration_can_be_changed(settings):
 def test_a_task_that_does_not_learn_from_rows_is_refused(settings):
     with pytest.raises(TaskError, match="fill-mask does not learn from labelled rows"):
         fine_tune(settings(task="fill-mask"), progress=False)
+
+
+@pytest.mark.filterwarnings("ignore:.*weights are made anew")
+def test_columns_are_named_by_what_they_hold(settings, labelled_file, tmp_path):
+    rows = [json.loads(line) for line in labelled_file.read_text(encoding="utf-8").splitlines()]
+    other = tmp_path / "other.jsonl"
+    lines = [json.dumps({"verdict": row["label"], "review": row["text"], "text": 7, "label": 7}) for row in rows]
+    other.write_text("\n".join(lines), encoding="utf-8")
+    named = settings(train=str(other), valid=str(other), column={"text": "review", "label": "verdict"}, eval_strategy="epoch")
+    usual = settings(train=str(labelled_file), valid=str(labelled_file), eval_strategy="epoch", output_dir=str(tmp_path / "two"))
+    assert named.column == ("text=review", "label=verdict")
+    assert fine_tune(named, progress=False)[1] == fine_tune(usual, progress=False)[1]
+    assert saved_config(named)["id2label"] == {"0": "neg", "1": "pos"}
+
+
+@pytest.mark.parametrize(("column", "error", "said"), [
+    (("text",), ConfigError, r"'text' does not say which column holds what\. Write ROLE=COLUMN, as in text=review"),
+    (("text=nowhere",), DataError, r"There is no column 'nowhere'; the columns are text, label"),
+    (("txt=text",), DataError, r"'txt' is nothing that text-classification reads or is measured by\. .* label, text, text_pair"),
+])  # fmt: skip
+def test_columns_that_are_not_there_are_refused(settings, column, error, said):
+    with pytest.raises(error, match=said):
+        fine_tune(settings(column=column), progress=False)
+
+
+def test_a_file_without_the_usual_columns_says_how_to_name_them(settings, tmp_path):
+    path = tmp_path / "other.csv"
+    path.write_text("utterance,verdict\ngood,1\nbad,0\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"among the columns utterance, verdict\. Name the one .*: --column label=COLUMN"):
+        fine_tune(settings(train=str(path)), progress=False)
+
+
+def test_one_label_for_all_rows_is_refused(settings, tmp_path):
+    path = tmp_path / "one.csv"
+    path.write_text("text,label\ngood,pos\nfine,pos\n", encoding="utf-8")
+    with pytest.raises(DataError, match="Every row has the label 'pos', so there is nothing to tell apart"):
+        fine_tune(settings(train=str(path)), progress=False)
 
 
 def saved_config(settings):

@@ -10,6 +10,7 @@ import torch
 
 from headway import pipeline
 from headway.errors import ConfigError, DataError
+from headway.evaluation.rows import find_columns
 from headway.neural.loading import load_model
 from headway.settings.training import TrainingArguments, TrainSettings
 from headway.tasks import ModelFacts
@@ -78,8 +79,11 @@ def test_no_validation_data_is_needed(model_folder, tmp_path):
     pytest.param([{"sentence1": "a", "sentence2": "b", "score": 0.5}], [("a", ["b"], [0.5])], id="pairs of sentences"),
 ])  # fmt: skip
 def test_rows_of_every_form_are_learnt(rows, wanted):
-    assert [(row["query"], row["documents"], row["relevance"]) for row in arranged(rows)] == wanted
-    assert arranged(arranged(rows)) == arranged(rows)
+    found, task = arranged(rows), find_task("text-ranking")
+    inputs, references = find_columns(task, task.evaluation, found[0], {})
+    columns = [inputs["query"], inputs["documents"], references["relevance"]]
+    assert [tuple(row[column] for column in columns) for row in found] == wanted
+    assert arranged(found) is found
 
 
 def test_a_document_that_stands_twice_is_learnt_once(model_folder):

@@ -125,6 +125,8 @@ def test_a_card_that_somebody_wrote_stays(folder):
 def test_the_last_line_says_what_is_where_and_what_comes_next():
     valid = TrainSettings(output_dir="my run", model="m", train="t.csv", valid="v.csv")
     assert command.next_command(valid) == "headway evaluate 'my run' v.csv --worst 10"
+    named = TrainSettings(output_dir="my run", model="m", train="t", valid="v.csv", column=("text=my review", "label=stars"))
+    assert command.next_command(named) == "headway evaluate 'my run' v.csv --column 'text=my review' label=stars --worst 10"
     assert command.next_command(TrainSettings(output_dir="run", model="m", train="t")) == "headway predict --model run TEXT"
 
 

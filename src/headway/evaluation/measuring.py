@@ -9,6 +9,7 @@ from typing import Any
 from headway import __version__
 from headway.errors import ConfigError, TaskError
 from headway.evaluation import bootstrap
+from headway.evaluation.forms import in_one_form
 from headway.evaluation.glue import GlueSet, find_rows, glue_set
 from headway.evaluation.labelling import label_names
 from headway.evaluation.merging import is_inference, merged, told_apart
@@ -46,7 +47,8 @@ def evaluate(
     ``glue="sst2"`` the folder that holds that set, or None to have it through ``datasets``. ``columns`` names columns by role
     where theirs are not usual names; ``labels`` says which of the model's labels each of the data's is. ``limit`` bounds the rows
     that are measured, and ``worst`` how many mistakes are kept. Intervals hold ``confidence`` of the ``resamples``. Rows without
-    a reference are counted and left out; where no row has one, or one cannot be read, that is a ``DataError``.
+    a reference are counted and left out; where no row has one, or one cannot be read, that is a ``DataError``. Rankings and
+    sentence embeddings are measured on rows of all forms that they are learnt from.
     """
     bootstrap.check(confidence=confidence, resamples=resamples)
     _check_counts(limit, worst)
@@ -54,6 +56,7 @@ def evaluate(
     source = data_of(data if glue is None else find_rows(glue, data))
     given = isinstance(model, Pipeline)
     ready = model if given else pipeline(task or (known.task if known else None), model, **options)
+    ready = ready.as_learnt()
     measure = prepare(ready, source, known, columns=columns or {}, labels=labels or {}, options=options if given else {})
     done = run(ready, measure, limit=limit, worst=worst, progress=progress)
     table_NK = measure.scorer.gather(done.observations)
@@ -83,10 +86,11 @@ def prepare(
     options: Mapping[str, Any],
 ) -> Measure:
     """What reads the rows and measures the answers, decided from the data's first row."""
-    task = find_task(ready.task)
+    task = find_task(ready.task).as_learnt
     evaluation = evaluation_of(task)
-    names, source = source.columns()
-    inputs, references = find_columns(task, evaluation, names, columns)
+    source, columns, arranged = in_one_form(source, task, columns)
+    first, source = source.first()
+    inputs, references = find_columns(task, evaluation, first, columns)
     in_data = known.labels if known else next(filter(None, map(source.label_names, references.values())), ())
     at_call = {**options, **evaluation.options}
     chosen = ready.choose(**{name: value for name, value in at_call.items() if name != "batch_size"})
@@ -109,7 +113,7 @@ def prepare(
         options=at_call,
         chosen=chosen.to_dict(),
         labels=own,
-        notes=notes,
+        notes=(*arranged, *notes),
     )
 
 

@@ -37,8 +37,8 @@ class Data:
     """What the data says of its columns, where it is one of the library ``datasets``."""
     is_file: bool = False
 
-    def columns(self) -> "tuple[list[str], Data]":
-        """The columns of the first row, and the data with that row still to come."""
+    def first(self) -> "tuple[Mapping[str, Any], Data]":
+        """The first row, and the data with that row still to come."""
         rows = iter(self.rows())
         first = next(rows, None)
         if first is None:
@@ -48,7 +48,7 @@ class Data:
                 f"The first row of {self.name} is a {type(first).__name__}, but a row maps columns to cells, such as "
                 '{"text": …, "label": …}. Give rows of that form.'
             )
-        return list(first), replace(self, rows=lambda: chain([first], rows)) if self.once else self
+        return first, replace(self, rows=lambda: chain([first], rows)) if self.once else self
 
     def label_names(self, column: str) -> tuple[str, ...]:
         """What a column's numbers mean, where the data says so."""

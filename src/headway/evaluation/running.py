@@ -14,6 +14,7 @@ from headway.evaluation.rows import Counts, Data, LabelledRow, Reader, row_error
 from headway.inference import Pipeline
 from headway.inference.schedule import Answered
 from headway.tasks import Scorer
+from headway.tasks.sentence_scorer import SentenceScorer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,8 @@ class Worst:
         """Keep the row if it is wrong, and worse than one of those kept; of equally bad ones the first stay."""
         wrongness = scorer.wrongness(answer, row.reference) if self.most else 0.0
         if wrongness > 0:
-            heapq.heappush(self.heap, (wrongness, -row.number, Mistake(row.number, row.item, row.reference, answer, wrongness)))
+            shown = scorer.similarities(answer) if isinstance(scorer, SentenceScorer) else answer
+            heapq.heappush(self.heap, (wrongness, -row.number, Mistake(row.number, row.item, row.reference, shown, wrongness)))
             if len(self.heap) > self.most:
                 heapq.heappop(self.heap)
 

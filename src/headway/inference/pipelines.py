@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,18 @@ class Pipeline:
     def choose(self, **options: Any) -> TaskOptions:
         """The task's options of a call that gives these."""
         return self._task.choose({**self._options, **options})
+
+    def as_learnt(self) -> "Pipeline":
+        """The same model with the task by whose rows and measure this one is learnt; itself for most.
+
+        Of the options those hold that both tasks have.
+        """
+        task = self._task.as_learnt
+        if task is self._task:
+            return self
+        known = {field.name for field in fields(task.options)}
+        options = {name: value for name, value in self.choose().to_dict().items() if name in known}
+        return Pipeline(task, self.engine, self.tokenizer, folder=self.facts.folder, batch_size=self._batch_size, **options)
 
     def __repr__(self) -> str:
         return f"Pipeline(task={self.task!r}, model_type={self.config.model_type!r}, precision={self.engine.precision!r})"

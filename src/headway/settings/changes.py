@@ -35,6 +35,17 @@ def as_words(values: Any, *, name: str) -> tuple[str, ...]:
     raise ConfigError(f"{name} is {values!r}, but it holds settings by name. Give a dictionary.")
 
 
+def named_columns(words: Iterable[str]) -> dict[str, str]:
+    """The columns that hold what a task reads, by role."""
+    split = [word.partition("=") for word in words]
+    for role, sign, column in split:
+        if not (role and sign and column):
+            raise ConfigError(
+                f"{role + sign + column!r} does not say which column holds what. Write ROLE=COLUMN, as in text=review label=stars."
+            )
+    return {role: column for role, _, column in split}
+
+
 def _object(text: str, name: str) -> Any:
     try:
         return json.loads(text)

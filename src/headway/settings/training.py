@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from headway.core.config import Config
-from headway.settings.changes import as_words
+from headway.settings.changes import as_words, named_columns
 from headway.settings.other_names import accepts_other_names
 from headway.settings.training_checks import check_training
 
@@ -258,6 +258,9 @@ class TrainSettings(TrainingArguments):
     task: str = "text-classification"
     """The task, which decides columns, head and metrics."""
 
+    column: tuple[str, ...] = ()
+    """Columns by what they hold, as in text=review label=stars; by default those with usual names. In Python a dictionary."""
+
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = None
     """What the labels of texts are: one a text, several, or a number; None is told by the label column."""
 
@@ -293,3 +296,9 @@ class TrainSettings(TrainingArguments):
 
     resume_from_checkpoint: bool | str | None = True
     """A checkpoint folder to go on from, or True for the newest in ``output_dir`` where there is one."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot mean anything, before any work is done."""
+        object.__setattr__(self, "column", as_words(self.column, name="column"))
+        named_columns(self.column)
+        super().__post_init__()

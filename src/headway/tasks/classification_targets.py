@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from headway.errors import ConfigError
+from headway.errors import ConfigError, DataError
 from headway.tasks.labels import is_nothing, label_index, label_names
 from headway.tasks.references import is_regression, label_places, number
 from headway.tasks.task import Encoded, Example, Labels, ModelFacts
@@ -57,7 +57,7 @@ def text_labels(references: Iterable[Mapping[str, Any]], problem: str | None) ->
         case "multi_label_classification":
             return Labels(_names_of_several(values), SEVERAL)
         case _:
-            return Labels(label_names(values), SINGLE)
+            return Labels(_told_apart(label_names(values)), SINGLE)
 
 
 def found_problem(values: Iterable[Any]) -> str:
@@ -68,6 +68,16 @@ def found_problem(values: Iterable[Any]) -> str:
     numbers = [DECIMAL.fullmatch(str(value)) for value in values]
     is_fraction = [found is not None and bool((found[1] or "").strip("0")) for found in numbers]
     return NUMBER if all(numbers) and any(is_fraction) else SINGLE
+
+
+def _told_apart(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The labels, if there is anything to tell apart."""
+    if len(names) == 1:
+        raise DataError(
+            f"Every row has the label {names[0]!r}, so there is nothing to tell apart. Give rows of at least two labels, or say "
+            "with --problem-type what else they are: regression, or multi_label_classification."
+        )
+    return names
 
 
 def _names_of_several(values: Sequence[Any]) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ class TableForm:
         if missing:
             raise DataError(
                 f"There is no {missing[0]} column: none of {_list(self._usual(missing[0]))} is among the columns {_list(names)}. "
-                f"Name the one that holds the {missing[0]}."
+                f"Name the one that holds the {missing[0]}: --column {missing[0]}=COLUMN, or rename it."
             )
         kept = {role: column for role, column in found.items() if column is not None}
         return kept if first not in named else {role: kept[role] for role in kept if role not in self.optional or role in named}
@@ -73,7 +73,7 @@ class TableForm:
         for role, column in named.items():
             if role not in self.roles:
                 raise DataError(f"{role!r} is nothing that this task reads; it reads {_list(self.roles)}. Name one of these.")
-            _require(column, names)
+            require_column(column, names)
 
 
 TEXTS = TableForm(roles={"text": SINGLES, "text_pair": ()}, optional=frozenset({"text_pair"}), together=PAIRS, item=text_or_pair)
@@ -92,7 +92,8 @@ def _first(usual: Sequence[str], free: Sequence[str]) -> str | None:
     return next((name for name in usual if name in free), None)
 
 
-def _require(name: str, names: Sequence[str]) -> None:
+def require_column(name: str, names: Iterable[str]) -> None:
+    """Refuse a column that is not there."""
     if name not in names:
         raise DataError(f"There is no column {name!r}; the columns are {_list(names)}. Name one of these.")
 

@@ -24,7 +24,7 @@ SEVERAL = "multi_label_classification"
 
 
 def arranged(rows: Sequence[Row]) -> Sequence[Row]:
-    """The rows as ``query``, ``documents`` and ``relevance``, a row for each query. Other columns are a ``DataError``."""
+    """A row for each query, with a list of documents and one of relevances; columns that fit no form are a ``DataError``."""
     names = list(rows[0])
     query = next((name for name in QUERIES if name in names), None)
     positives = [name for name in names if name.lower().startswith(POSITIVE)]
@@ -42,6 +42,8 @@ def arranged(rows: Sequence[Row]) -> Sequence[Row]:
             "answers a query and what does not (query, positive, negative)."
         )
     if isinstance(rows[0].get(document), list | tuple):
+        if query in QUERIES and document in DOCUMENTS:
+            return rows
         return [{"query": row.get(query), "documents": row.get(document), "relevance": row.get(relevance)} for row in rows]
     return _grouped(rows, query, document, relevance)
 

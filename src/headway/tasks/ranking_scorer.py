@@ -14,11 +14,10 @@ from headway.errors import DataError
 from headway.tasks.columns import TableForm
 from headway.tasks.metrics import ratio
 from headway.tasks.ranking_metrics import average_precision, first_relevant, ndcg, reciprocal_rank
+from headway.tasks.ranking_rows import RELEVANCES
 from headway.tasks.task import Details
 
-RELEVANCE = TableForm(
-    roles={"relevance": ("relevance", "relevances", "is_selected", "is_relevant", "relevant", "labels", "label")}
-)
+RELEVANCE = TableForm(roles={"relevance": RELEVANCES})
 """For each document, in the order of the row, how relevant it is."""
 MEASURES = ("ndcg@10", "mrr@10", "map")
 RANKS = (("1", 1, 1), ("2 to 3", 2, 3), ("4 to 10", 4, 10), ("beyond 10", 11, math.inf), ("none is relevant", 0, 0))

@@ -16,7 +16,7 @@ from headway.tasks.columns import TableForm
 from headway.tasks.cross_encoder import CrossEncoder, read_cross_encoder
 from headway.tasks.limits import check_lengths, token_limit, window_stride
 from headway.tasks.ranking_inputs import read_call, read_ranking
-from headway.tasks.ranking_rows import arranged, examples, labels
+from headway.tasks.ranking_rows import DOCUMENTS, QUERIES, arranged, examples, labels
 from headway.tasks.ranking_scorer import RELEVANCE, RankingScorer
 from headway.tasks.table import Column
 from headway.tasks.task import (
@@ -35,9 +35,6 @@ from headway.tasks.text_classification import ACTIVATIONS, JOINS, Activation, de
 
 if TYPE_CHECKING:
     from headway.text.pairing import Ids, Pairing
-
-QUERIES = ("query", "question", "claim", "topic", "search_query")
-DOCUMENTS = ("documents", "passages", "texts", "candidates", "document", "passage", "text", "context", "sentence", "answer")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from headway.tasks.correlation import pearson, spearman
+from headway.tasks.correlation_scorer import CorrelationScorer
+from headway.tasks.ranking_scorer import RANKS
 from headway.tasks.references import number
 from headway.tasks.similarities import SIMILARITIES
 from headway.tasks.task import Details
@@ -55,12 +57,22 @@ class SentenceScorer:
         return {"spearman": spearman(second_N, first_N), "pearson": pearson(second_N, first_N)}
 
     def wrongness(self, answer: np.ndarray, reference: Mapping[str, Any]) -> float:
-        """How far the first of the others is from the text."""
-        return 1 - self.observe(answer, reference).found
+        """How far a similarity is from the reference; or how far the text that belongs is from the other."""
+        found = self.observe(answer, reference)
+        return 1 - found.found if found.wanted is None else CorrelationScorer().wrongness(found.found, reference)
 
     def details(self, table_NK: np.ndarray) -> list[Details]:
-        """Nothing beside the scores."""
-        return []
+        """The similarities for references of like size; or where the texts that belong stand."""
+        ranks_N, second_N = table_NK[:, 0], table_NK[:, 1]
+        if not np.isnan(second_N).all():
+            return CorrelationScorer().details(table_NK)
+        rows = tuple((name, int(((low <= ranks_N) & (ranks_N <= high)).sum())) for name, low, high in RANKS)
+        return [Details("Rank of the text that belongs, among all", ("rank", "rows"), rows[:-1])]
+
+    def similarities(self, answer: np.ndarray) -> list[float]:
+        """How alike the text and each of the others are, in place of their vectors."""
+        found: list[float] = SIMILARITIES[self.similarity](answer[0], answer[1:]).tolist()
+        return found
 
     def _ranks(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """At which place, from 1 on, the text that belongs stands among all that are compared with any; equal ones share it."""

@@ -9,11 +9,12 @@ import torch
 
 from headway.checkpoints.configuration import AutoConfig
 from headway.errors import ConfigError, DataError
+from headway.evaluation.forms import by_role
 from headway.evaluation.measuring import evaluation_of
 from headway.evaluation.rows import find_columns
 from headway.families import family as find_family
 from headway.neural.loading import load_model
-from headway.settings.changes import config_changes
+from headway.settings.changes import config_changes, named_columns
 from headway.settings.training import TrainSettings
 from headway.tables import read_rows
 from headway.tasks import Task, Training
@@ -61,8 +62,8 @@ def prepare(
     ``labels`` are the rows that tell the labels, where those that are learnt may lack some.
     """
     torch.manual_seed(settings.seed)  # the new head's weights are part of what the seed decides
-    task, learnt = find_task(settings.task), read_all(settings.train) if rows is None else rows
-    held_out = read_all(settings.valid) if valid is None and settings.valid is not None else valid
+    task, learnt = find_task(settings.task), read_all(settings.train, settings) if rows is None else rows
+    held_out = read_all(settings.valid, settings) if valid is None and settings.valid is not None else valid
     changes = label_changes(settings, task, labels or learnt) | _changes(settings)
     model = load_model(settings.model, head=task.head, config=None, keywords=changes)
     arguments = _without_evaluations(settings) if held_out is None else settings
@@ -137,14 +138,15 @@ def _without_labels(settings: TrainSettings, training: Training) -> dict[str, An
     return {"id2label": dict(enumerate(found.names)), "problem_type": found.problem} if found.names else {}
 
 
-def read_all(path: str) -> list[dict[str, Any]]:
-    """The rows of a file; a file without any is a ``DataError``."""
+def read_all(path: str, settings: TrainSettings) -> Sequence[Mapping[str, Any]]:
+    """The rows of a file, with the columns that the settings name called by what they hold; no rows are a ``DataError``."""
     rows = list(read_rows(path))
     if not rows:
         raise DataError(
             f"{path} has no rows, so there is nothing to learn from or to measure. Give a file with at least one row."
         )
-    return rows
+    task = find_task(settings.task).as_learnt
+    return by_role(rows, task, evaluation_of(task), named_columns(settings.column)) if settings.column else rows
 
 
 def _labels(found: tuple[str, ...], named: tuple[str, ...] | None) -> tuple[str, ...]:

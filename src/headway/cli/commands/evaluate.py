@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.cli.command import Command
 from headway.errors import ConfigError
+from headway.settings.changes import named_columns
 from headway.settings.evaluation import EvaluateSettings
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def run(settings: EvaluateSettings) -> None:
         data,
         task=settings.task,
         glue=settings.glue,
-        columns=pairs(settings.column, "--column text=review"),
+        columns=named_columns(settings.column),
         labels=pairs(settings.labels, "--labels 0=negative"),
         limit=settings.limit,
         worst=settings.worst,
