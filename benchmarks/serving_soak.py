@@ -181,8 +181,9 @@ class Soak:
     def result(self, *, wanted: int) -> dict[str, Any]:
         """What is kept: how memory went, and what came of the requests."""
         shown = self.samples[:: max(1, len(self.samples) // 10)]
+        short = "" if self.sent >= wanted else f", of {wanted:,} that were to be made"
         return {
-            "title": f"Memory of `headway serve {self.model}` over {self.sent:,} requests, of {wanted:,} that were to be made",
+            "title": f"Memory of `headway serve {self.model}` over {self.sent:,} requests{short}",
             "command": f"python benchmarks/serving_soak.py --requests {wanted}",
             "machine": machine(),
             "columns": COLUMNS,
@@ -262,14 +263,17 @@ def post(body: bytes, *, path: bytes = PATH) -> bytes:
 
 
 def growth(samples: Sequence[Sequence[float]]) -> float | None:
-    """Private megabytes that a million requests add between two loadings of the model, by least squares."""
-    stretches = [samples[place : place + BETWEEN] for place in range(1, len(samples), BETWEEN)]
-    products = spread = 0.0
-    for stretch in stretches:
-        middle, mean = (sum(row[column] for row in stretch) / len(stretch) for column in (0, 3))
-        products += sum((row[0] - middle) * (row[3] - mean) for row in stretch)
-        spread += sum((row[0] - middle) ** 2 for row in stretch)
-    return 1e6 * products / spread if spread else None
+    """Private megabytes that a million requests add, by least squares over what there was each time before the model was loaded.
+
+    In between memory moves in one way only: up to what most batches at once need, and back with the next loading. The first
+    loadings are left out.
+    """
+    ends = samples[2 * BETWEEN :: BETWEEN]
+    if len(ends) < 3:
+        return None
+    middle, mean = (sum(row[column] for row in ends) / len(ends) for column in (0, 3))
+    products = sum((row[0] - middle) * (row[3] - mean) for row in ends)
+    return 1e6 * products / sum((row[0] - middle) ** 2 for row in ends)
 
 
 if __name__ == "__main__":
