@@ -73,12 +73,11 @@ ARGUMENTS = [
     ({"deepspeed": "ds.json"}, r"deepspeed='ds\.json' is not available\. Use fsdp='full_shard'"),
     ({"fsdp": "full_shard offload"}, r"fsdp is 'full_shard offload', of which only 'full_shard' or 'shard_grad_op' is available"),
     ({"label_all_tokens": "all"}, r"label_all_tokens is 'all', .* Use no, inside, same"),
-    ({"neftune_noise_alpha": 5.0}, r"neftune_noise_alpha=5\.0 is not available\. Use more dropout"),
+    ({"neftune_noise_alpha": -5.0}, r"neftune_noise_alpha is -5\.0; it cannot be negative\. Use 0"),
+    ({"include_for_metrics": ["loss"]}, r"include_for_metrics has 'loss', of which only 'inputs' is available: the loss is in"),
+    ({"optim": "adamw_bnb_8bit"}, r"optim is 'adamw_bnb_8bit', .* Use adamw_torch_fused, .* adafactor keeps almost nothing"),
+    ({"learning_rate": 2.0, "optim": "lion_32bit"}, r"learning_rate is 2\.0, by about which lion_32bit would change each weight"),
     ({"push_to_hub_organization": "acme"}, r"hub_model_id='acme/…'"),
-    (
-        {"include_inputs_for_metrics": True},
-        r"include_inputs_for_metrics=True is not available\. compute_metrics gets rows in the",
-    ),
 ]
 
 
@@ -165,7 +164,6 @@ RUNS = [
     ({"settings": {"lr_scheduler_kwargs": {"cycles": 2}}}, r"lr_scheduler_kwargs has 'cycles', which is no setting .*'linear'"),
     ({"settings": {"optim_args": {"momentum": 0.9}}}, r"optim_args has 'momentum', which is no setting of adamw_torch_fused"),
     ({"settings": {"max_steps": -1, "warmup_steps": 500}}, r"warmup_steps is 500, but the whole training has 3 steps"),
-    ({"optimizers": (object(), None)}, r"optimizers are made by name here.* Use optim"),
     ({"model_init": lambda: None}, r"model and model_init are both given.* Leave one out"),
 ]
 

@@ -5,11 +5,19 @@ import copy
 import pytest
 import torch
 
-from headway.errors import ConfigError
+from headway.errors import ConfigError, MissingExtraError
 from headway.neural import AutoModelForSequenceClassification
 from headway.settings.training import TrainingArguments
 from headway.training.checkpoints import TrainerState, load_state, save_state
-from headway.training.optimiser import OPTIMIZERS, depth, make_optimizer, number_of_layers, set_learning_rate, weight_groups
+from headway.training.optimiser import (
+    OPTIMI,
+    OPTIMIZERS,
+    depth,
+    make_optimizer,
+    number_of_layers,
+    set_learning_rate,
+    weight_groups,
+)
 
 
 @pytest.fixture
@@ -25,7 +33,7 @@ def step(model, optimizer, *, seed):
     optimizer.step()
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", [*OPTIMIZERS, *OPTIMI])
 def test_every_optimiser_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(model, name, tmp_path):
     arguments = TrainingArguments(
         optim=name, learning_rate=0.01, weight_decay=0.1, optim_args={"momentum": 0.9} if name in ("sgd", "rmsprop") else {}
@@ -74,3 +82,29 @@ def test_an_optimisers_own_settings_reach_it_and_others_are_refused(model):
     assert (optimizer.param_groups[0]["momentum"], optimizer.param_groups[0]["nesterov"]) == (0.9, True)
     with pytest.raises(ConfigError, match=r"optim_args has 'beta', which is no setting of sgd. Its settings are: dampening, "):
         make_optimizer(model, TrainingArguments(optim="sgd", optim_args={"beta": 1}))
+
+
+@pytest.mark.parametrize(("name", "wanted"), [
+    ("lion_32bit", {"beta1": 0.8, "beta2": 0.999, "weight_decay": 0.1, "kahan_sum": False}),
+    ("stable_adamw", {"beta1": 0.8, "beta2": 0.999, "eps": 1e-7, "weight_decay": 0.1, "kahan_sum": False}),
+])  # fmt: skip
+def test_those_of_optimi_have_the_arguments_of_adam(model, name, wanted):
+    import optimi
+
+    given = {"adam_beta1": 0.8, "adam_epsilon": 1e-7, "weight_decay": 0.1, "optim_args": "kahan_sum=false"}
+    optimizer = make_optimizer(model, TrainingArguments(optim=name, **given))
+    assert type(optimizer) is getattr(optimi, OPTIMI[name])
+    assert wanted.items() <= optimizer.param_groups[0].items()
+    assert optimizer.param_groups[-1]["weight_decay"] == 0.0
+    before = [weight.detach().clone() for weight in model.parameters()]
+    set_learning_rate(optimizer, 0.0)
+    step(model, optimizer, seed=1)
+    assert all(torch.equal(one, other) for one, other in zip(before, model.parameters(), strict=True))
+
+
+def test_without_optimi_it_says_what_to_install(model, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(
+        MissingExtraError, match=r"optim='lion_32bit' comes with the library optimi\. .* pip install torch-optimi"
+    ):
+        make_optimizer(model, TrainingArguments(optim="lion_32bit"))

@@ -181,3 +181,19 @@ def test_labels_that_only_a_collator_makes_are_learnt_and_their_loss_is_measured
     plain, _ = trainer("token-classification", TAGGED)
     assert teacher.evaluate() == {"eval_loss": pytest.approx(plain.evaluate()["eval_loss"], rel=1e-4)}
     assert teacher.train().training_loss == pytest.approx(plain.train().training_loss, rel=1e-4)
+
+
+@pytest.mark.parametrize("asked", [{"include_for_metrics": ["inputs"]}, {"include_inputs_for_metrics": True}])
+@pytest.mark.filterwarnings("ignore:include_inputs_for_metrics is include_for_metrics here")
+def test_compute_metrics_gets_the_ids_where_they_are_asked_for(model_folder, tmp_path, asked):
+    found = []
+    for head, rows in (("token-classification", TAGGED), ("multiple-choice", CHOSEN)):
+        model = load_model(model_folder(head, num_labels=2), head=head, config=None, keywords={})
+        arguments = TrainingArguments(str(tmp_path), use_cpu=True, **asked)
+        Trainer(model, arguments, compute_metrics=lambda each: found.append(each) or {}, progress=False).evaluate(rows)
+    for row, ids in zip(TAGGED, found[0].inputs, strict=True):
+        assert ids.tolist() == row["input_ids"] + [-100] * (max(LENGTHS) - len(row["input_ids"]))
+    assert found[1].inputs.shape == (5, 3, max(LENGTHS))
+    assert found[1].inputs[2, 1].tolist() == CHOSEN[2]["input_ids"][1] + [-100] * (max(LENGTHS) - 4)
+    logits, labels, inputs = found[0]
+    assert (found[0][0] is logits, found[0][1] is labels, found[0][2] is inputs) == (True, True, True)

@@ -90,8 +90,9 @@ def diagnose(
     settings = settings_from(folder / SETTINGS, TrainSettings)
     task, train, held_out = find_task(settings.task), data or settings.train, valid or settings.valid
     case = Case(
-        run=folder, settings=settings, train=Sheet(task, read_all(train, settings), train), minutes=minutes, steps=steps, folds=folds,
-        valid=None if held_out is None else Sheet(task, read_all(held_out, settings), held_out), limit=limit, seed=seed, progress=progress,
+        run=folder, settings=settings, train=Sheet(task, read_all(train, settings), train),
+        valid=None if held_out is None else Sheet(task, read_all(held_out, settings), held_out),
+        minutes=minutes, steps=steps, folds=folds, limit=limit, seed=seed, progress=progress,
     )  # fmt: skip
     findings = [*of_the_log(case), *of_the_rows(case), *of_the_model(case)]
     if minutes or steps:

@@ -41,7 +41,8 @@ def named_columns(words: Iterable[str]) -> dict[str, str]:
     for role, sign, column in split:
         if not (role and sign and column):
             raise ConfigError(
-                f"{role + sign + column!r} does not say which column holds what. Write ROLE=COLUMN, as in text=review label=stars."
+                f"{role + sign + column!r} does not say which column holds what. Write ROLE=COLUMN, as in text=review "
+                "label=stars."
             )
     return {role: column for role, _, column in split}
 

@@ -178,6 +178,7 @@ INSTEAD = {
     "label_smoothing_factor": "the teacher's answers are smooth already: leave it out, or raise temperature",
     "class_weights": "the teacher weighs classes as it does: leave it out, or train it with class_weights",
     "label_all_tokens": "the first tokens of words have the labels: leave it out",
+    "include_for_metrics": "there are no metrics of your own: leave it out",
     "prediction_loss_only": "its end is a table of scores: leave it out",
     "loss": "the recipe says what is learnt: leave it out",
     "similarity_scale": "the recipe says what is learnt: leave it out",

@@ -102,16 +102,8 @@ OTHER_NAMES: Mapping[str, Alias] = {
         instead="batch_eval_metrics={value!r} is not available: compute_metrics is called once. The task's own "
         "metrics keep no logits.",
     ),
-    "include_for_metrics": _absent(
-        *_NONE_OF_IT,
-        instead="include_for_metrics={value!r} is not available. compute_metrics gets rows in the order of "
-        "eval_dataset: read them there.",
-    ),
-    "include_inputs_for_metrics": _absent(
-        *_NONE_OF_IT,
-        instead="include_inputs_for_metrics={value!r} is not available. compute_metrics gets rows in the order of "
-        "eval_dataset: read "
-        "them there.",
+    "include_inputs_for_metrics": Alias(
+        "include_for_metrics", "with 'inputs' in it", lambda value: ("inputs",) if value else (), harmless=(None, False)
     ),
     "use_legacy_prediction_loop": _idle("there is one way to evaluate"),
     "past_index": _absent(
@@ -153,15 +145,9 @@ OTHER_NAMES: Mapping[str, Alias] = {
         "layers are computed again by torch's form without re-entry",
         harmless=(None, {}, {"use_reentrant": False}),
     ),
-    "neftune_noise_alpha": _absent(
-        None, 0, instead="neftune_noise_alpha={value!r} is not available. Use more dropout, or leave it out."
-    ),
     "optim_target_modules": _absent(
         *_NONE_OF_IT,
         instead="optim_target_modules={value!r} is for GaLore and APOLLO, which are not available. Leave it out, or use LoRA.",
-    ),
-    "full_determinism": _idle(
-        "on a CPU the same seed gives the same bits; on a GPU call torch.use_deterministic_algorithms(True)"
     ),
     # processes and devices
     "average_tokens_across_devices": _absent(

@@ -148,9 +148,9 @@ PRESETS: Mapping[str, Preset] = {
             "AnswerDotAI/ModernBERT, src/optimizer.py (1e-5 by the schedule alone)": {"weight_decay": 0.0125},
         },
         adapted=(
-            "AdamW with clipped gradients for StableAdamW; the rate's warm-up of 3 G tokens, the batches' of 50 G and 1,719 G in "
-            "all as steps of sequences of 1,024 tokens; no dropout after attention; without the later phases at 8,192 tokens and "
-            "with a falling rate."
+            "AdamW with clipped gradients for StableAdamW, which --optim stable_adamw is; the rate's warm-up of 3 G tokens, the "
+            "batches' of 50 G and 1,719 G in all as steps of sequences of 1,024 tokens; no dropout after attention; without the "
+            "later phases at 8,192 tokens and with a falling rate."
         ),
     ),
 }  # fmt: skip

@@ -160,6 +160,7 @@ INSTEAD = {
     "label_all_tokens": "there are no labels: leave it out",
     "label_smoothing_factor": "there are no labels: leave it out",
     "class_weights": "there are no labels: leave it out",
+    "include_for_metrics": "there are no metrics of your own: leave it out",
     "prediction_loss_only": "its loss and accuracy cost the same: leave it out",
     "loss": "the objective says what is learnt: leave it out",
     "similarity_scale": "no texts are compared: leave it out",

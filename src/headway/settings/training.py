@@ -6,7 +6,7 @@ from typing import Literal
 from headway.core.config import Config
 from headway.settings.changes import as_words, named_columns
 from headway.settings.other_names import accepts_other_names
-from headway.settings.training_checks import check_training
+from headway.settings.training_checks import check_training, check_without_code
 
 Schedule = Literal[
     "linear",
@@ -20,7 +20,9 @@ Schedule = Literal[
     "warmup_stable_decay",
     "reduce_lr_on_plateau",
 ]
-Optimizer = Literal["adamw_torch_fused", "adamw_torch", "adafactor", "adagrad", "nadam", "radam", "rmsprop", "sgd"]
+Optimizer = Literal[
+    "adamw_torch_fused", "adamw_torch", "adafactor", "adagrad", "nadam", "radam", "rmsprop", "sgd", "lion_32bit", "stable_adamw"
+]  # fmt: skip
 When = Literal["no", "steps", "epoch"]
 BALANCED = "balanced"
 AllTokens = Literal["no", "inside", "same"]
@@ -99,6 +101,9 @@ class TrainingArguments(Config):
 
     label_smoothing_factor: float = 0.0
     """How much of each target is spread evenly over all classes; 0 leaves targets as they are."""
+
+    neftune_noise_alpha: float | None = None
+    """How much uniform noise token vectors have while they are learnt from (NEFTune): 5 to 15 is usual; None is none."""
 
     class_weights: str | tuple[float, ...] | None = None
     """How much each class counts in the loss, in the order of the labels; ``balanced`` weighs them by how rare they are."""
@@ -196,6 +201,9 @@ class TrainingArguments(Config):
     data_seed: int | None = None
     """Decides the data order alone; None is ``seed``."""
 
+    full_determinism: bool = False
+    """Whether a GPU adds up in one order, so that the same seed gives the same bits there too; slower."""
+
     train_sampling_strategy: Literal["random", "group_by_length", "sequential"] = "random"
     """In which order rows are learnt: at random, which here always groups texts of like length, or as they stand."""
 
@@ -207,6 +215,9 @@ class TrainingArguments(Config):
 
     prediction_loss_only: bool = False
     """Whether evaluation measures the loss and nothing else."""
+
+    include_for_metrics: tuple[Literal["inputs"], ...] = ()
+    """What ``compute_metrics`` gets beside logits and labels: inputs, the tokens' ids."""
 
     use_cpu: bool = False
     """Whether the CPU is used where there is a GPU too."""
@@ -299,6 +310,7 @@ class TrainSettings(TrainingArguments):
 
     def __post_init__(self) -> None:
         """Refuse values that cannot mean anything, before any work is done."""
+        check_without_code(self)
         object.__setattr__(self, "column", as_words(self.column, name="column"))
         named_columns(self.column)
         super().__post_init__()

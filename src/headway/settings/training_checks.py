@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
 COUNTS = ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps")
 INTERVALS = ("logging_steps", "save_steps", "eval_steps")
-NOT_NEGATIVE = ("weight_decay", "warmup_steps", "max_grad_norm", "eval_delay", "seed", "data_seed")
+NOT_NEGATIVE = ("neftune_noise_alpha", "weight_decay", "warmup_steps", "max_grad_norm", "eval_delay", "seed", "data_seed")
 SHARES = ("adam_beta1", "adam_beta2")
-ADAMS = ("adamw_torch_fused", "adamw_torch", "nadam", "radam")
+ADAMS = ("adamw_torch_fused", "adamw_torch", "nadam", "radam", "lion_32bit", "stable_adamw")
+"""Optimisers whose steps are about as long as the learning rate, whatever the gradient."""
+OLD_ADAMW: Any = "adamw_hf"
+"""What transformers called its own AdamW, which older scripts name; it steps as torch's does."""
+EIGHT_BITS = " Where memory is short: adafactor keeps almost nothing beside the weights."
+INPUTS = "inputs"
 REPORTS = ("none", "all", "tensorboard", "wandb", "mlflow")
 
 
@@ -33,16 +38,19 @@ def check_training(arguments: "TrainingArguments") -> None:
     _check_evaluation(arguments)
     _check_best(arguments)
     _check_precision(arguments)
+    _check_compute_metrics(arguments)
 
 
 def _take_forms(arguments: Any) -> None:
     """One word for a tuple of one, whole numbers that are written as fractions, and None where transformers has it for 0."""
     named: Any = arguments.report_to
     object.__setattr__(arguments, "report_to", (named,) if isinstance(named, str) else tuple(named or ()))
-    if isinstance(arguments.freeze, str):
-        object.__setattr__(arguments, "freeze", (arguments.freeze,))
+    for name in ("freeze", "include_for_metrics"):
+        value = getattr(arguments, name)
+        object.__setattr__(arguments, name, (value,) if isinstance(value, str) else tuple(value or ()))
     object.__setattr__(arguments, "output_dir", str(arguments.output_dir))
     object.__setattr__(arguments, "fsdp", _sharding(arguments.fsdp))
+    object.__setattr__(arguments, "optim", "adamw_torch" if arguments.optim == OLD_ADAMW else arguments.optim)
     if arguments.max_grad_norm is None:
         object.__setattr__(arguments, "max_grad_norm", 0.0)
     if isinstance(arguments.label_all_tokens, bool):
@@ -186,7 +194,8 @@ def _check_choices(arguments: "TrainingArguments") -> None:
         known = [one for member in members if typing.get_origin(member) is Literal for one in typing.get_args(member)]
         value = getattr(arguments, name)
         if known and value is not None and value not in known:
-            raise ConfigError(f"{name} is {value!r}, which is not known here. Use {', '.join(known)}.{closest(value, known)}")
+            more = EIGHT_BITS if name == "optim" and value.endswith("8bit") else closest(value, known)
+            raise ConfigError(f"{name} is {value!r}, which is not known here. Use {', '.join(known)}.{more}")
     if unknown := [name for name in arguments.report_to if name not in REPORTS]:
         raise ConfigError(
             f"report_to has {unknown[0]!r}, which is not known here. Use {', '.join(REPORTS)}, or for others a callback with "
@@ -241,3 +250,20 @@ def _check_precision(arguments: "TrainingArguments") -> None:
     for name, remedy in (("fp16", "Use bf16=True, which needs no scaled losses."), ("torch_compile", "Leave one of them out.")):
         if arguments.fsdp and getattr(arguments, name):
             raise ConfigError(f"{name} and fsdp={arguments.fsdp!r} are both asked for, which do not go together here. {remedy}")
+
+
+def _check_compute_metrics(arguments: "TrainingArguments") -> None:
+    if unknown := [name for name in arguments.include_for_metrics if name != INPUTS]:
+        raise ConfigError(
+            f"include_for_metrics has {unknown[0]!r}, of which only {INPUTS!r} is available: the loss is in every evaluation, as "
+            "eval_loss. Leave it out."
+        )
+
+
+def check_without_code(arguments: Any) -> None:
+    """Refuse what only a function of the user's could use, where settings are all there is."""
+    if arguments.include_for_metrics:
+        raise ConfigError(
+            f"include_for_metrics is {arguments.include_for_metrics!r}, but that is for compute_metrics, a function that Trainer "
+            "is given in Python. Leave it out."
+        )

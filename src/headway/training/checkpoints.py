@@ -20,8 +20,9 @@ from headway.core.files import atomic_folder, remove_drafts
 from headway.errors import CheckpointError, ConfigError
 from headway.neural.model import EncoderModel
 from headway.training.adapters import is_adapted, load_adapter
+from headway.training.optimiser_state import optimizer_state, restore_optimizer
 from headway.training.processes import current
-from headway.training.sharding import like, optimizer_tensors, read_optimizer
+from headway.training.sharding import read_optimizer
 from headway.training.soundness import newest_sound, write_hashes
 
 STATE, OPTIMIZER, SHARDS = "trainer_state.json", "optimizer.safetensors", "optimizer"
@@ -105,7 +106,7 @@ def save_state(
     with atomic_folder(folder) as draft:
         model.save_pretrained(draft)
         if shards is None and optimizer is not None:
-            save_file(optimizer_tensors(model, optimizer) | _random_state(model), draft / OPTIMIZER)
+            save_file(optimizer_state(model, optimizer) | _random_state(model), draft / OPTIMIZER)
         elif shards is not None:
             os.replace(shards, draft / SHARDS)
         values = asdict(state) | {"identity": dict(identity)}
@@ -146,7 +147,7 @@ def load_state(
         ) from error
     _check_identity(folder, values.pop("identity"), identity)
     load_weights(folder, model)
-    _restore_optimizer(trained or model, optimizer, tensors)
+    restore_optimizer(trained or model, optimizer, tensors)
     if "random.cpu" in tensors:
         torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors:
@@ -195,16 +196,12 @@ def _random_state(model: EncoderModel) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _restore_optimizer(model: torch.nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
-    weights = dict(model.named_parameters())
-    for key, value in tensors.items():
-        kept, _, name = key.partition(".")
-        if name in weights:
-            optimizer.state[weights[name]][kept] = like(weights[name], value)
-
-
 def _check_identity(folder: Path, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    changed = [f"{name} was {saved.get(name)!r} and is {now.get(name)!r}" for name in now if saved.get(name) != now.get(name)]
+    changed = [
+        f"{name} was {saved.get(name)!r} and is {now.get(name)!r}"
+        for name in {**saved, **now}
+        if saved.get(name) != now.get(name)
+    ]
     if changed:
         raise ConfigError(
             f"{folder} was saved by a run with other settings ({'; '.join(changed)}), so going on would give neither "

@@ -37,7 +37,7 @@ ABSENT: Mapping[str, str] = {
 """What transformers' Trainer has and this one cannot have, and what to use instead."""
 
 
-def check_given(model: Any, model_init: Any, arguments: Any, *, optimizers: Sequence[Any]) -> None:
+def check_given(model: Any, model_init: Any, arguments: Any) -> None:
     """Refuse what Trainer cannot begin with."""
     if model is None and model_init is None:
         raise ConfigError(
@@ -51,12 +51,6 @@ def check_given(model: Any, model_init: Any, arguments: Any, *, optimizers: Sequ
             f"args is a {type(arguments).__module__}.{type(arguments).__name__}, but Trainer needs "
             f"headway.TrainingArguments. Make "
             "them with the same names."
-        )
-    if any(one is not None for one in optimizers):
-        raise ConfigError(
-            "optimizers are made by name here, so that checkpoints can restore them. Use optim, optim_args, "
-            "lr_scheduler_type and "
-            "lr_scheduler_kwargs of TrainingArguments."
         )
 
 

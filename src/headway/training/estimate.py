@@ -15,7 +15,7 @@ from headway.architecture.parts import Layer
 from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
 
-STATE_BYTES = {"sgd": 0, "adafactor": 0, "adagrad": 4, "rmsprop": 4}
+STATE_BYTES = {"sgd": 0, "adafactor": 0, "adagrad": 4, "rmsprop": 4, "lion_32bit": 4}
 """What optimisers keep for each trained weight; the others keep two numbers, 8 bytes."""
 GIGABYTE = 1e9
 

@@ -11,11 +11,13 @@ import torch
 from headway.neural.model import EncoderModel
 from headway.settings.training import TrainingArguments
 from headway.training.batch import Batch, Count, LossSum, number_of_targets
+from headway.training.own_optimizer import OwnOptimizer
 
 DECISIVE = (
     "learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "max_length",
     "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "optim", "optim_args", "layerwise_lr_decay", "weight_decay",
     "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "label_smoothing_factor", "class_weights", "freeze", "seed",
+    "neftune_noise_alpha",
 )  # fmt: skip
 """Settings that decide the weights, so that a run can be resumed only under the same ones."""
 
@@ -44,6 +46,8 @@ class Job:
     count: Count = number_of_targets
     tokens: Callable[[np.ndarray], int] | None = None
     """How many tokens a batch has; None where all have about as many. The batches of a step are chosen alike in it."""
+    own_optimizer: OwnOptimizer | None = None
+    """An optimiser of the user's own, in place of the one that the arguments name."""
     identity: Mapping[str, Any] = field(default_factory=dict)
     """What a checkpoint must agree on to be resumed, beside the arguments."""
 

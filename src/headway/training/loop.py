@@ -26,6 +26,8 @@ from headway.training.checkpoints import (
     states_in,
 )
 from headway.training.compiled import compiled
+from headway.training.determinism import deterministic
+from headway.training.embedding_noise import noisy_embeddings
 from headway.training.interruptions import Interruptions, end, stopped_message
 from headway.training.job import DECISIVE, Job, TrainOutput, evaluate, total_steps
 from headway.training.keeping import Keeper, check_writable
@@ -74,7 +76,15 @@ def train(
     run.tell("train_begin")
     if arguments.eval_on_start and not first:
         run.evaluate()
-    with Interruptions() as interruptions, finishing(run.optimizer), compiled(job.model, arguments):
+    noisy = noisy_embeddings(run.model, arguments.neftune_noise_alpha)
+    exact = deterministic(job.model.device, wanted=arguments.full_determinism)
+    with (
+        Interruptions() as interruptions,
+        finishing(run.optimizer),
+        compiled(job.model, arguments),
+        noisy,
+        exact,
+    ):
         for batches, begins_epoch, ends_epoch in run.supply.steps():
             if begins_epoch:
                 run.tell("epoch_begin")
@@ -98,19 +108,22 @@ def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks
     identity = {name: settings[name] for name in DECISIVE} | dict(job.identity)
     if arguments.lr_scheduler_type == plateau.NAME:
         identity |= {name: settings[name] for name in plateau.DECISIVE}
+    if (own := job.own_optimizer) is not None:
+        identity |= own.facts()
     start = processes.from_first(lambda: _resume_folder(arguments))
     if start is not None:
         load_weights(start, job.model)
     sharded = shard(job.model, arguments, processes)
     trained = job.model if sharded is None else sharded.model
-    optimizer = make_optimizer(trained, arguments)
+    optimizer = make_optimizer(trained, arguments) if own is None else own.make(trained, arguments)
     state = TrainerState() if start is None else load_state(start, job.model, optimizer, identity=identity, trained=trained)
     made_dense(optimizer)
     state.batches_of_step = state.batches_of_step or arguments.gradient_accumulation_steps * processes.count
     total = total_steps(job, arguments, batches_of_step=state.batches_of_step)
-    falling = plateau.Plateau(arguments, state.plateau) if arguments.lr_scheduler_type == plateau.NAME else None
+    scheduled = arguments if own is None else own.scheduled(arguments)
+    falling = plateau.Plateau(scheduled, state.plateau) if arguments.lr_scheduler_type == plateau.NAME else None
     highest = None if falling is None else falling.rate
-    rate = learning_rates(total, arguments, highest=highest)  # what is wrong with the schedule is said before the first step
+    rate = learning_rates(total, scheduled, highest=highest)  # what is wrong with the schedule is said before the first step
     state.max_steps, state.batches_of_epoch = total, max(1, len(job.order(state.epochs_done)))
     every = intervals(arguments, total)
     state.logging_steps, state.eval_steps, state.save_steps = every.logging, every.evaluating, every.saving
@@ -124,7 +137,7 @@ def _begun(job: Job, arguments: TrainingArguments, reporter: Reporter, callbacks
         reporter=reporter,
         callbacks=callbacks,
         optimizer=optimizer,
-        rate=rate,
+        rate=rate if own is None or own.scheduler is None else own.rate,
         falling=falling,
         precision=mixed_precision(job.model.device, bf16=arguments.bf16, fp16=arguments.fp16),
         scale=LossScale(job.model.device, state.loss_scale) if arguments.fp16 else None,

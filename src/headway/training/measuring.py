@@ -18,6 +18,7 @@ from headway.neural.losses import IGNORED
 from headway.neural.model import EncoderModel
 from headway.neural.outputs import PackedOutputs
 from headway.neural.packing import Packed
+from headway.tasks import Example
 from headway.training.labelled import Asked, Measurable
 from headway.training.objectives.heads import Objective, pack_examples
 from headway.training.out_of_memory import run_what_fits
@@ -179,6 +180,17 @@ def label_ids(targets: Sequence[Any]) -> Any:
     if isinstance(targets[0], tuple) and isinstance(targets[0][0], int):
         return tuple(np.array(ends) for ends in zip(*targets, strict=True))
     return stacked(targets)
+
+
+def input_ids(examples: Sequence[Example]) -> np.ndarray:
+    """The ids of all examples' tokens, (examples, tokens) or (examples, choices, tokens), with ``IGNORED`` behind them."""
+    choices = max(len(example.sequences) for example in examples)
+    longest = max(len(sequence) for example in examples for sequence in example.sequences)
+    filled = np.full((len(examples), choices, longest), IGNORED)
+    for row, example in enumerate(examples):
+        for place, sequence in enumerate(example.sequences):
+            filled[row, place, : len(sequence)] = sequence.ids
+    return filled if choices > 1 else filled[:, 0]
 
 
 def _numbers(values: Tensor) -> np.ndarray:

@@ -1,14 +1,16 @@
 """Optimisers by their known names, and which weights share a learning rate and a decay."""
 
+import importlib
+import importlib.util
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
-from headway.errors import ConfigError
+from headway.errors import ConfigError, MissingExtraError
 from headway.settings.changes import named_values
 from headway.settings.training import TrainingArguments
 from headway.training.touched_rows import TouchedRowsAdamW, touched_table
@@ -23,7 +25,9 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,
 }
-ADAMS = ("adamw_torch_fused", "adamw_torch", "nadam", "radam")
+OPTIMI: Mapping[str, str] = {"lion_32bit": "Lion", "stable_adamw": "StableAdamW"}
+"""Those of the library optimi, and what they are called there."""
+ADAMS = ("adamw_torch_fused", "adamw_torch", "nadam", "radam", "stable_adamw")
 ADAPTED = "base_model.model."
 """What stands before the names of weights where ``peft`` put adapters into the model."""
 DECOUPLED = ("nadam", "radam")
@@ -36,7 +40,7 @@ def make_optimizer(model: nn.Module, arguments: TrainingArguments) -> torch.opti
     ``adamw_torch_fused`` spends nothing on rows of the token table that no token touched, where that can be had
     (``touched_rows``); ``finishing`` is what it is used in.
     """
-    kind = OPTIMIZERS[arguments.optim]
+    kind = OPTIMIZERS[arguments.optim] if arguments.optim in OPTIMIZERS else _of_optimi(arguments.optim)
     settings = _usual(arguments) | named_values(arguments.optim_args, of="an optimiser", example="momentum=0.9")
     known = set(inspect.signature(kind).parameters) - {"params", "lr", "weight_decay"}
     if unknown := [name for name in settings if name not in known]:
@@ -101,13 +105,25 @@ def depth(name: str, layers: int) -> int:
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Use this rate at the next step, or each group's share of it."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group.get("lr_share", 1.0)
+        share = group.get("lr_share", 1.0)
+        if share is not None:  # else a schedule of the user's own sets it
+            group["lr"] = rate * share
+
+
+def _of_optimi(name: str) -> Callable[..., torch.optim.Optimizer]:
+    if importlib.util.find_spec("optimi") is None:
+        raise MissingExtraError(f"optim={name!r} comes with the library optimi. Install it with: pip install torch-optimi.")
+    found: Callable[..., torch.optim.Optimizer] = getattr(importlib.import_module("optimi"), OPTIMI[name])
+    return found
 
 
 def _usual(arguments: TrainingArguments) -> dict[str, Any]:
+    betas = {"betas": (arguments.adam_beta1, arguments.adam_beta2)}
     if arguments.optim not in ADAMS:
-        return {}
-    usual: dict[str, Any] = {"betas": (arguments.adam_beta1, arguments.adam_beta2), "eps": arguments.adam_epsilon}
+        return betas if arguments.optim == "lion_32bit" else {}
+    usual: dict[str, Any] = betas | {"eps": arguments.adam_epsilon}
+    if arguments.optim in OPTIMI:
+        return usual
     if arguments.optim in DECOUPLED:
         return usual | {"decoupled_weight_decay": True}
     return usual | {"fused": arguments.optim == "adamw_torch_fused"}

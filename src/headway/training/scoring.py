@@ -1,6 +1,6 @@
 """A trainer's model on held-out rows: its loss and scores by name, and its logits, as transformers' Trainer gives them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from headway.errors import ConfigError
 from headway.neural.model import EncoderModel
 from headway.tasks import Task
 from headway.training.labelled import Measurable
-from headway.training.measuring import Measured, label_ids, measure, predictions
+from headway.training.measuring import Measured, input_ids, label_ids, measure, predictions
 from headway.training.objectives.heads import Objective
 from headway.training.processes import current
 from headway.training.step import Precision
@@ -18,17 +18,23 @@ from headway.training.step import Precision
 
 @dataclass(frozen=True)
 class EvalPrediction:
-    """What ``compute_metrics`` gets: logits and labels of all rows, in order. Unpacks as a pair.
+    """What ``compute_metrics`` gets: logits and labels of all rows, in order. Unpacks as a pair, or with inputs as three.
 
     For tokens both are filled up with -100; for question answering both are pairs, of an answer's first and last token, with a
-    row for each window.
+    row for each window. ``inputs`` are the tokens' ids, filled up with -100 too, where ``include_for_metrics`` asks for them.
     """
 
     predictions: Any
     label_ids: Any
+    inputs: Any = None
 
-    def __iter__(self) -> Any:
-        return iter((self.predictions, self.label_ids))
+    def __iter__(self) -> Iterator[Any]:
+        return iter(
+            (self.predictions, self.label_ids) if self.inputs is None else (self.predictions, self.label_ids, self.inputs)
+        )
+
+    def __getitem__(self, place: int) -> Any:
+        return tuple(self)[place]
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,8 @@ class Scoring:
     compute_metrics: ComputeMetrics | None = None
     preprocess: Callable[[Any, Any], Any] | None = None
     """From all logits and labels, as tensors, to what ``compute_metrics`` and ``predict`` get of the logits."""
+    with_inputs: bool = False
+    """Whether ``compute_metrics`` gets the tokens' ids too."""
     loss_alone: bool = False
     tell: Callable[[], None] = lambda: None
 
@@ -93,7 +101,8 @@ class Scoring:
         targets = [example.target for example in rows.examples]
         if self.compute_metrics is not None:
             labels = label_ids(targets)
-            return checked_metrics(self.compute_metrics(EvalPrediction(self._logits(found, labels), labels)))
+            inputs = input_ids(rows.examples) if self.with_inputs else None
+            return checked_metrics(self.compute_metrics(EvalPrediction(self._logits(found, labels), labels, inputs)))
         if found.scores is not None:
             return dict(found.scores)
         if self.task.training is None or self.task.training.measure is None:

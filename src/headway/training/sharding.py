@@ -26,6 +26,8 @@ from headway.training.batch import Batch, LossSum
 from headway.training.processes import Processes
 
 Made = TypeVar("Made")
+WHOLE = ("adafactor", "lion_32bit", "stable_adamw")
+"""Optimisers that do not work on shards of weights."""
 
 
 class Root(nn.Module):
@@ -94,8 +96,8 @@ def shard(model: EncoderModel, arguments: TrainingArguments, processes: Processe
         return None
     if importlib.util.find_spec("torch.distributed.checkpoint.hf_storage") is None:
         raise MissingExtraError("fsdp writes its checkpoints with torch 2.9 or newer. Install it with: pip install -U torch.")
-    if arguments.optim == "adafactor":
-        raise ConfigError("fsdp is not for optim='adafactor', which has to see whole matrices. Use adamw_torch_fused.")
+    if arguments.optim in WHOLE:
+        raise ConfigError(f"fsdp is not for optim={arguments.optim!r}, which has to see whole matrices. Use adamw_torch_fused.")
     return Sharded(model, reshard=arguments.fsdp == "full_shard")
 
 

@@ -28,6 +28,7 @@ from headway.training.machine import device_for
 from headway.training.objectives.choosing import fitted, objective_for, vector_facts
 from headway.training.order import SEQUENTIAL, epoch_batches, order_facts
 from headway.training.own_loss import ComputeLoss, call_loss_func, with_own_loss
+from headway.training.own_optimizer import own_optimizer
 from headway.training.processes import current, join
 from headway.training.reading import Reading
 from headway.training.reporting import Reporter
@@ -51,7 +52,7 @@ class Trainer:
     Nothing is padded, unless for a loss of your own: ``compute_loss_func``, or a subclass with ``compute_loss``.
     ``callbacks`` are told of events and may steer (``headway.training.callbacks``).
     ``compute_metrics`` gets an ``EvalPrediction`` and returns scores by name; without it the task's own metrics are used.
-    ``model_init`` makes a new model for each training, as ``hyperparameter_search`` needs it.
+    ``model_init`` makes a new model for each training. ``optimizers`` are an optimiser and its schedule, or None for the usual.
     """
 
     def __init__(  # noqa: PLR0913 (transformers' own arguments, under their names)
@@ -74,7 +75,8 @@ class Trainer:
         task: str | None = None,
         progress: bool = True,
     ) -> None:
-        checks.check_given(model, model_init, args, optimizers=(*optimizers, optimizer_cls_and_kwargs))
+        checks.check_given(model, model_init, args)
+        self._own_optimizer = own_optimizer(optimizers, optimizer_cls_and_kwargs, model_init=model_init)
         self.args = args or TrainingArguments()
         self.model_init = model_init
         self.processing_class = processing_class or tokenizer
@@ -84,9 +86,8 @@ class Trainer:
         self.compute_loss_func = compute_loss_func
         self.compute_metrics = compute_metrics
         self.preprocess_logits_for_metrics = preprocess_logits_for_metrics
-        self.callbacks = Callbacks([*trackers(self.args), *(callbacks or ())])
-        if self.args.push_to_hub and current().is_first:
-            self.callbacks.all.append(publishing.Publisher(self.save_model))
+        publishers = [publishing.Publisher(self.save_model)] if self.args.push_to_hub and current().is_first else []
+        self.callbacks = Callbacks([*trackers(self.args), *(callbacks or ()), *publishers])
         self.state = TrainerState()
         self._named_task = task
         self.is_world_process_zero = lambda: current().is_first
@@ -126,8 +127,8 @@ class Trainer:
 
         ``trial`` is one of Optuna's. ``ignore_keys_for_eval`` changes nothing.
         """
-        if unknown := [name for name in known if name != "ignore_keys_for_eval"]:
-            raise ConfigError(f"train() has no argument {unknown[0]!r}. Give settings to TrainingArguments.")
+        for name in known.keys() - {"ignore_keys_for_eval"}:
+            raise ConfigError(f"train() has no argument {name!r}. Give settings to TrainingArguments.")
         if self.model_init is not None and (trial is not None or self._result is not None):
             self._take(self.call_model_init(trial))
         arguments = self.args
@@ -210,8 +211,7 @@ class Trainer:
     ) -> PredictionOutput:
         """Logits of all rows in order, and metrics (names begin with the prefix) where the rows have labels.
 
-        Logits of tokens are filled up with -100 behind shorter rows; those of question answering are a pair of arrays, with a row
-        for each window. ``ignore_keys`` changes nothing.
+        Logits of tokens are filled up with -100; those of answers are a pair, a row a window. ``ignore_keys`` changes nothing.
         """
         checks.check_logits(self.objective, predict=test_dataset)
         self.model.eval()
@@ -345,6 +345,7 @@ class Trainer:
             precision=mixed_precision(self.encoder.device, bf16=self.args.bf16, fp16=self.args.fp16),
             compute_metrics=self.compute_metrics,
             preprocess=self.preprocess_logits_for_metrics,
+            with_inputs=bool(self.args.include_for_metrics),
             loss_alone=self.args.prediction_loss_only,
             tell=lambda: self._tell("prediction_step"),
         )
@@ -371,6 +372,7 @@ class Trainer:
             tokens=None if self.args.train_sampling_strategy == SEQUENTIAL else lambda indices: int(lengths[indices].sum()),
             load=lambda indices, epoch, number: self._load(rows, examples, indices),
             evaluate=None if self.eval_dataset is None else self._held_out.scores_of(self.eval_dataset, "eval"),
+            own_optimizer=self._own_optimizer,
             identity={"data": fingerprint(examples), **order_facts(self.args), **vector_facts(self.args)},
         )
 
