@@ -190,6 +190,22 @@ def test_choices_among_real_sentences(with_head, sentences):
 
 
 @pytest.mark.data
+def test_choices_among_real_sentences_in_several_families(chooser, sentences):
+    case, theirs, folder = chooser
+    items = [{"prompt": text, "choices": sentences[place + 1 : place + 3]} for place, text in enumerate(sentences[:301])]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    prompts, choices = [item["prompt"] for item in items for _ in range(2)], [text for item in items for text in item["choices"]]
+    inputs = tokenizer(prompts, choices, truncation=True, padding=True, max_length=41, return_tensors="pt")
+    inputs["input_ids"] = inputs["input_ids"].masked_fill(inputs["attention_mask"] == 0, case.padding_id)
+    types = case.settings.get("type_vocab_size", 0) > 1
+    grouped = {name: values.view(301, 2, -1) for name, values in inputs.items() if types or name != "token_type_ids"}
+    with torch.inference_mode():
+        expected = theirs(**grouped).logits.softmax(-1).tolist()
+    found = headway.pipeline("multiple-choice", folder, precision="fp32", max_length=41, top_k=None)(items)
+    np.testing.assert_allclose([in_order(answer) for answer in found], expected, atol=1e-4)
+
+
+@pytest.mark.data
 def test_what_follows_what_among_real_sentences(with_head, sentences):
     theirs, tokenizer, folder = with_head("BertForNextSentencePrediction")
     firsts, seconds = sentences[::2], sentences[1::2]

@@ -124,6 +124,17 @@ def test_where_we_differ_on_purpose(tmp_path):
 
 
 @pytest.mark.data
+def test_real_questions_rank_real_sentences_in_four_families(folder, data_folder):
+    lines = (data_folder / "glue" / "qnli" / "validation.jsonl").read_text(encoding="utf-8").splitlines()[:43]
+    rows = [json.loads(line) for line in lines]
+    documents, queries = [row["sentence"] for row in rows], [row["question"] for row in rows][:7]
+    assert len(documents) * len(queries) == 301
+    ours, theirs = both(folder)
+    for query, ranked in zip(queries, ours([{"query": query, "documents": documents} for query in queries]), strict=True):
+        assert_same(ranked, theirs.rank(query, documents))
+
+
+@pytest.mark.data
 def test_real_questions_rank_real_sentences_as_by_sentence_transformers(data_folder, minilm_folder, tmp_path):
     """Fifteen questions with the same 21 sentences of QNLI, the shorter ones of some."""
     lines = (data_folder / "glue" / "qnli" / "validation.jsonl").read_text(encoding="utf-8").splitlines()[::101]

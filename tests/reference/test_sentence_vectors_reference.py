@@ -1,5 +1,6 @@
 """Sentence vectors and their similarity against sentence-transformers: prompts, modules, sizes, numbers."""
 
+import itertools
 import json
 
 import numpy as np
@@ -11,6 +12,7 @@ from sentence_transformers.sentence_transformer.modules import LayerNorm, Normal
 from sentence_transformers.util.quantization import quantize_embeddings
 
 import headway
+from reference.real_texts import COUNT, real_texts
 
 TEXTS = ["this movie was great fun !", "boring", "the film is not very good , we hate it ; really", "", "Zürich und die Märkte"]
 PROMPTS = {"query": "we love ", "document": "", "title": "story and plot"}
@@ -172,21 +174,41 @@ def test_the_similarity_of_a_folder_is_that_of_its_model(both, tmp_path):
     assert found == pytest.approx(theirs.similarity(vectors[:1], vectors[1:])[0].tolist(), abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["bert", "roberta", "deberta-v2", "distilbert"])
-@pytest.mark.parametrize("engine", ["onnx", "torch"])
-def test_four_families_agree(name, engine, tmp_path):
-    """On word-like ids of a vocabulary that all of them share; the tokenizer is BERT's."""
+FOUR = pytest.mark.parametrize("name", ["bert", "roberta", "deberta-v2", "distilbert"])
+
+
+def make_family(folder, name):
+    """Their model of a family, on word-like ids of a vocabulary that all of them share; the tokenizer is BERT's."""
     from conftest import write_tokenizer
     from reference.family_cases import CASES, transformers_model
 
     case = next(case for case in CASES if case.name == name)
-    transformers_model(case, "base").save_pretrained(tmp_path)
-    write_tokenizer(tmp_path)
-    base = Transformer(str(tmp_path), max_seq_length=29)
+    transformers_model(case, "base").save_pretrained(folder)
+    write_tokenizer(folder)
+    base = Transformer(str(folder), max_seq_length=29)
     base.tokenizer.model_input_names = ["input_ids", "attention_mask"]  # DistilBERT takes no token types
-    theirs = SentenceTransformer(modules=[base, Pooling(28, pooling_mode="mean")], device="cpu")
+    return SentenceTransformer(modules=[base, Pooling(28, pooling_mode="mean")], device="cpu")
+
+
+@FOUR
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_four_families_agree(name, engine, tmp_path):
+    theirs = make_family(tmp_path, name)
     expected = theirs.encode(TEXTS)
     found = headway.pipeline("sentence-embeddings", tmp_path, engine=engine, precision="fp32", max_length=29)(TEXTS)
     np.testing.assert_allclose(np.array(found), expected, atol=1e-4)
     scores = headway.pipeline("sentence-similarity", tmp_path, engine=engine, precision="fp32", max_length=29)(TEXTS[0], TEXTS)
     assert scores == pytest.approx(theirs.similarity(expected[:1], expected)[0].tolist(), abs=1e-4)
+
+
+@pytest.mark.data
+@FOUR
+def test_four_families_agree_on_real_texts(name, tmp_path, data_folder):
+    theirs, texts = make_family(tmp_path, name), real_texts(data_folder)
+    expected = theirs.encode(texts)
+    found = headway.pipeline("sentence-embeddings", tmp_path, precision="fp32", max_length=29)(texts)
+    np.testing.assert_allclose(np.array(found), expected, atol=1e-4)
+    pairs = [{"text": first, "text_pair": second} for first, second in itertools.pairwise(texts)]
+    scores = headway.pipeline("sentence-similarity", tmp_path, precision="fp32", max_length=29)(pairs)
+    np.testing.assert_allclose(scores, theirs.similarity_pairwise(expected[:-1], expected[1:]).numpy(), atol=1e-4)
+    assert len(scores) == COUNT - 1 == 306

@@ -212,7 +212,7 @@ def conll(data_folder):
     return random.Random(0).sample([words for words in sentences if words[0] != "-DOCSTART-"], 301)
 
 
-def by_strategy(theirs, texts):
+def by_strategy(theirs, texts, names=("none", *GROUPING)):
     """Their answers with each strategy, for which the model runs once."""
     windows = [next(iter(theirs.preprocess(text, is_split_into_words=False))) for text in texts]
     order, logits = sorted(range(len(texts)), key=lambda place: windows[place]["input_ids"].shape[-1]), {}
@@ -224,7 +224,7 @@ def by_strategy(theirs, texts):
             rows = theirs.model(**batch).logits
         logits |= {place: row[None, :length] for place, row, length in zip(chosen, rows, lengths, strict=True)}
     outputs = [[{"word_ids": None, **window, "logits": logits[place]}] for place, window in enumerate(windows)]
-    strategies = {name: transformers.pipelines.token_classification.AggregationStrategy(name) for name in ("none", *GROUPING)}
+    strategies = {name: transformers.pipelines.token_classification.AggregationStrategy(name) for name in names}
     return {name: [theirs.postprocess(found, strategy) for found in outputs] for name, strategy in strategies.items()}
 
 
@@ -256,6 +256,20 @@ def test_real_texts_with_the_real_minilm(minilm_folder, conll, tmp_path):
         for our, their in zip(found, expected, strict=True):
             assert_same(our, their)
     assert_same(*(pipe(" ".join(texts[:43]), aggregation_strategy="average", stride=64) for pipe in (ours, theirs)))
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("kind", KINDS)
+def test_real_texts_with_four_families(trio, conll, kind):
+    ours, theirs, by_numbers = trio(kind)
+    texts = [" ".join(words) for words in conll]
+    assert len(texts) == 301
+    by_ours = ours_by_strategy(ours, texts)
+    pipe = theirs if kind in ("bert", "distilbert") else by_numbers
+    for strategy, expected in by_strategy(pipe, texts, ("simple", "average")).items():
+        assert sum(map(len, expected)) > 400
+        for text, our, their in zip(texts, by_ours[strategy], expected, strict=True):
+            assert_same(our, without_white_space(their, text))
 
 
 @pytest.mark.data
