@@ -19,8 +19,7 @@ pytestmark = pytest.mark.train
 ROOT = Path(__file__).parents[2]
 
 CLASSIFICATION = """
-from headway import AutoModelForSequenceClassification, AutoTokenizer
-texts = ["the movie was good", "we saw a very bad film , boring and awful !"]
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 model = AutoModelForSequenceClassification.from_pretrained('bert-base-uncased', num_labels=2)
 tokenizer = AutoTokenizer.from_pretrained('bert-base-uncased')
@@ -28,20 +27,21 @@ tokenizer = AutoTokenizer.from_pretrained('bert-base-uncased')
 inputs = tokenizer(texts, padding=True, truncation=True, return_tensors='pt')
 outputs = model(**inputs)
 predictions = outputs.logits.argmax(dim=-1)
+"""
 
-import json
-print(json.dumps({"shape": outputs.logits.shape, "predictions": predictions.tolist(), "inputs": inputs["input_ids"].shape}))
+PIPELINES = """
+from transformers import pipeline
+
+classifier = pipeline('sentiment-analysis')
+result = classifier("I love this product!")
+# [{'label': 'POSITIVE', 'score': 0.99}]
+
+qa = pipeline('question-answering')
+result = qa(question="What is ML?", context="ML is machine learning...")
 """
 
 TRAINING = """
-from headway import AutoModelForSequenceClassification, AutoTokenizer
-model = AutoModelForSequenceClassification.from_pretrained('bert-base-uncased', num_labels=2)
-tokenizer = AutoTokenizer.from_pretrained('bert-base-uncased')
-rows = [("a good film", 1), ("a bad film", 0), ("great fun", 1), ("awful and boring", 0), ("we love it", 1)]
-train = [{**tokenizer(text), "label": label} for text, label in rows]
-val = train[:3]
-
-from headway import Trainer, TrainingArguments
+from transformers import Trainer, TrainingArguments
 
 args = TrainingArguments(
     output_dir='./results',
@@ -51,30 +51,16 @@ args = TrainingArguments(
 )
 trainer = Trainer(model=model, args=args, train_dataset=train, eval_dataset=val)
 trainer.train()
-
-import json
-print(json.dumps(trainer.evaluate()))
 """
 
-SENTIMENT = """
-from headway import pipeline
-
-classifier = pipeline('sentiment-analysis')
-result = classifier("I love this product!")
-# [{'label': 'POSITIVE', 'score': 0.99}]
-
-import json, sys
-print(json.dumps({"result": result, "torch": "torch" in sys.modules}))
+TEXTS = """
+texts = ["the movie was good", "we saw a very bad film , boring and awful !"]
 """
 
-QUESTIONS = """
-from headway import pipeline
-
-qa = pipeline('question-answering')
-result = qa(question="What is ML?", context="ML is machine learning...")
-
-import json
-print(json.dumps(result))
+ROWS = """
+rows = [("a good film", 1), ("a bad film", 0), ("great fun", 1), ("awful and boring", 0), ("we love it", 1)]
+train = [{**tokenizer(text), "label": label} for text, label in rows]
+val = train[:3]
 """
 
 
@@ -100,36 +86,40 @@ def usual_answerer(model_folder, tmp_path):
     return tmp_path / "hub"
 
 
-def answer(snippet: str, cache: Path, folder: Path) -> dict[str, object]:
+def answer(snippet: str, shown: str, *, cache: Path, folder: Path) -> dict[str, object]:
+    """What ``shown`` is after the snippet, whose one change is the import."""
+    code = f"{snippet.replace('from transformers import', 'from headway import')}\nimport json, sys\nprint(json.dumps({shown}))"
     environment = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1", "HEADWAY_CACHE": str(folder / "cache")}
     done = subprocess.run(
-        [sys.executable, "-c", snippet], env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", code], env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_the_classification_snippet_runs(hub_cache, tmp_path):
-    found = answer(CLASSIFICATION, hub_cache, tmp_path)
+    shown = '{"shape": outputs.logits.shape, "predictions": predictions.tolist(), "inputs": inputs["input_ids"].shape}'
+    found = answer(TEXTS + CLASSIFICATION, shown, cache=hub_cache, folder=tmp_path)
     assert found["shape"] == [2, 2]
     assert set(found["predictions"]) <= {0, 1}
     assert found["inputs"][0] == 2
 
 
-def test_the_sentiment_snippet_runs_with_what_ships_and_without_torch(tmp_path):
-    found = answer(SENTIMENT, tmp_path / "empty", tmp_path)
+def test_the_sentiment_of_the_pipeline_snippet_needs_what_ships_alone_and_no_torch(tmp_path):
+    snippet, _ = PIPELINES.split("qa = ")
+    found = answer(snippet, '{"result": result, "torch": "torch" in sys.modules}', cache=tmp_path / "empty", folder=tmp_path)
     assert found == {"result": [{"label": "POSITIVE", "score": pytest.approx(0.99, abs=0.01)}], "torch": False}
 
 
-def test_the_snippet_with_a_question_runs(usual_answerer, tmp_path):
-    found = answer(QUESTIONS, usual_answerer, tmp_path)
+def test_the_pipeline_snippet_runs(usual_answerer, tmp_path):
+    found = answer(PIPELINES, "result", cache=usual_answerer, folder=tmp_path)
     assert list(found) == ["score", "start", "end", "answer"]
     assert found["answer"] == "ML is machine learning..."[found["start"] : found["end"]] != ""
     assert 0 < found["score"] <= 1
 
 
-def test_the_training_snippet_runs(hub_cache, tmp_path):
-    found = answer(TRAINING, hub_cache, tmp_path)
+def test_the_training_snippet_runs_after_that_of_classification(hub_cache, tmp_path):
+    found = answer(TEXTS + CLASSIFICATION + ROWS + TRAINING, "trainer.evaluate()", cache=hub_cache, folder=tmp_path)
     assert {"eval_loss", "eval_accuracy", "eval_f1"} <= found.keys()
     assert (tmp_path / "results" / "checkpoint-3").is_dir()
 
@@ -145,7 +135,7 @@ def test_the_python_of_the_page_about_models_runs_from_top_to_bottom(hub_cache, 
         "trained": "sorted({name.partition('.')[0] for name, weight in model.named_parameters() if weight.requires_grad})",
     }
     answers = ", ".join(f'"{name}": {code}' for name, code in shown.items())
-    found = answer("\n".join([*blocks, f"import json\nprint(json.dumps({{{answers}}}))"]), hub_cache, tmp_path)
+    found = answer("\n".join(blocks), f"{{{answers}}}", cache=hub_cache, folder=tmp_path)
     assert found == {
         "predictions": [2],
         "classes": ["BertForSequenceClassification", "BertForMaskedLM", True],
