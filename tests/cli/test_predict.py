@@ -137,6 +137,18 @@ def test_a_task_or_a_model_may_stand_before_the_inputs(capsys, model, expected, 
     assert re.fullmatch(r"(POSITIVE|NEGATIVE)  0\.\d{4}  good\n", out)
 
 
+@pytest.mark.parametrize("word", ["text-clasification", "sentiment-analisys", "rerankin"])
+def test_a_task_with_a_typing_error_before_inputs_is_no_text(capsys, word):
+    status, out, err = predict(capsys, word, "good")
+    assert (status, out) == (1, "")
+    assert err.startswith(f"headway: There is no task '{word}' among those that Headway does. Known tasks: ")
+
+
+@pytest.mark.parametrize("words", [["text-clasification"], ["nerd", "good"], ["sentiment of yours", "good"]])
+def test_other_words_are_texts(capsys, model, words):
+    assert [line.split("  ")[-1] for line in predict(capsys, *words, "--model", model)[1].splitlines()] == words
+
+
 def test_a_name_with_a_slash_is_a_model_only_before_inputs(capsys, model):
     status, _, err = predict(capsys, "owner/name", "good")
     assert status == 1

@@ -293,6 +293,12 @@ def test_an_export_alone_cannot_become_another_head(exported):
         load_engine(exported, head="masked-lm")
 
 
+@pytest.mark.parametrize("options", [{"engine": "torch"}, {"precision": "bf16"}, {"device": 0}], ids=str)
+def test_an_export_alone_needs_no_gpu_and_says_so(exported, options):
+    with pytest.raises(EngineError, match=r"holds model_int8\.onnx, model\.onnx and no weights.* Leave device, precision and"):
+        load_engine(exported, head="sequence-classification", **options)
+
+
 def test_an_export_alone_has_only_its_own_precision(exported):
     (exported / "model.onnx").unlink()
     with pytest.raises(EngineError, match=r"precision='fp32' needs model.onnx or model.safetensors, but .* only model_int8.onnx"):

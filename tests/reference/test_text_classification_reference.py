@@ -32,7 +32,16 @@ OPTIONS = [
     {"truncation": "longest_first", "max_length": 9, "padding": "max_length"},
     {"truncation": True, "padding": True, "batch_size": 2},
 ]
-INPUTS = [TEXTS[0], TEXTS[:1], TEXTS, PAIR, [PAIR], [PAIR, {"text": TEXTS[0]}, {"text": "a", "text_pair": TEXTS[2]}]]
+OLD_PAIR = [["A dog sleeps.", "It rests in the old town."]]
+INPUTS = [
+    TEXTS[0],
+    TEXTS[:1],
+    TEXTS,
+    PAIR,
+    [PAIR],
+    [PAIR, {"text": TEXTS[0]}, {"text": "a", "text_pair": TEXTS[2]}],
+    [OLD_PAIR, OLD_PAIR],
+]
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,5 +1,6 @@
 """What the words of ``headway predict`` mean: a task, a model, texts, files."""
 
+import difflib
 import os
 import re
 from collections.abc import Sequence
@@ -8,6 +9,9 @@ from dataclasses import dataclass, replace
 from headway.errors import ConfigError
 from headway.settings.prediction import PredictSettings
 
+SHORT = 5
+ALIKE = 0.85
+"""Names of tasks of so few letters are words like others; a share of letters that makes a word one of the longer names."""
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
@@ -45,7 +49,19 @@ def _task_and_model(settings: PredictSettings) -> tuple[Wanted, tuple[str, ...]]
         return replace(found, task=first), tuple(rest)
     if settings.model is None and _is_model(first, alone=not rest):
         return replace(found, model=first), tuple(rest)
+    if settings.task is None and rest and _is_nearly_a_task(first):
+        from headway.tasks import task
+
+        task(first)  # which says that there is none, and which there are
     return found, words
+
+
+def _is_nearly_a_task(word: str) -> bool:
+    """Whether a word before inputs is more likely a task with a typing error than a text."""
+    from headway.tasks import task_names
+
+    long = [name for name in task_names(aliases=True) if len(name) > SHORT]
+    return bool(difflib.get_close_matches(word, long, n=1, cutoff=ALIKE))
 
 
 def _is_model(word: str, *, alone: bool) -> bool:

@@ -49,6 +49,7 @@ def load_engine(
         ready = {} if engine == "torch" else _usable_files(folder, config, head)
         choice = choose(engine=engine, precision=precision, device=device, has_int8="int8" in ready)
         if choice.engine == "torch":
+            _refuse_graphs_alone(folder)
             return _torch_engine(folder, head, choice, only_token), folder
         how: dict[str, Any] = {"precision": choice.precision, "threads": threads, "only_token": only_token}
         if (found := ready.get(choice.precision)) is None:
@@ -153,6 +154,16 @@ def _refuse_other_exports(folder: Path, config: ModelConfig, head: HeadName, pre
         raise EngineError(
             f"precision={precision!r} needs {READY[precision][0]} or model.safetensors, but {folder} holds only "
             f"{', '.join(path.name for path in ready.values())}. Use precision='auto', or export the model again."
+        )
+
+
+def _refuse_graphs_alone(folder: Path) -> None:
+    """Refuse, for torch, a folder that holds a graph and no weights, as those of the models that ship do."""
+    if (ready := ready_files(folder)) and not weight_files(folder):
+        names = ", ".join(path.name for path in ready.values())
+        raise EngineError(
+            f"{folder} holds {names} and no weights. ONNX Runtime runs that on the CPU, but GPUs, bf16 and engine='torch' need "
+            "weights. Leave device, precision and engine out, or name a model that has them."
         )
 
 

@@ -80,7 +80,7 @@ class Classifier:
 
     def encode(self, items: Sequence[Any]) -> list[Encoded]:
         """Texts and pairs as the model reads them."""
-        texts, pairs = zip(*map(read_pair, items), strict=True) if items else ((), ())
+        texts, pairs = zip(*map(read_input, items), strict=True) if items else ((), ())
         how = self.options
         return encode_inputs(texts, pairs, facts=self.facts, limit=self.limit, options=how, strategy=how.shorten)
 
@@ -108,6 +108,13 @@ class Classifier:
             return found
         wrapped = call.kind == "text" and "top_k" not in call.at_call
         return found if wrapped else found[0]
+
+
+def read_input(item: Any) -> tuple[str, str | None]:
+    """One text or the two of a pair, which may stand in two lists, as transformers once had it."""
+    if isinstance(item, list) and len(item) == 1 and isinstance(item[0], list) and len(item[0]) == 2:
+        item = dict(zip(("text", "text_pair"), item[0], strict=True))
+    return read_pair(item)
 
 
 def translate(values: Mapping[str, Any]) -> dict[str, Any]:
