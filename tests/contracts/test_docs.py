@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))
 }
+MADE = {"results/", "runs/", "build/", "dist/", "node_modules/"}
+"""Folders that somebody's work leaves beside the project's own."""
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -80,11 +82,8 @@ def test_the_annotated_tree_is_the_tree(page):
     tree = next(block for language, block in FENCED.findall(PAGES[page]) if language == "text" and "src/headway/" in block)
     entries = {name for name in re.findall(r"[├└]── (\S+)", tree) if "/" in name or "." in name}
     inside = {path.name + "/" for path in (ROOT / "src" / "headway").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    at_top = (
-        {"src/headway/", "tests/", "benchmarks/", "docs/", "examples/", "scripts/", "constraints.txt"}
-        if page == "README.md"
-        else set()
-    )
+    shown = {path.name + "/" for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    at_top = {*shown - MADE - {"src/"}, "src/headway/", "constraints.txt"} if page == "README.md" else set()
     assert entries == inside | at_top | {"errors.py"}
 
 
