@@ -119,6 +119,40 @@ def test_a_text_in_an_object_store_that_cannot_be_read_is_named(forms, tokenizer
             )
 
 
+def test_shards_stand_in_the_place_of_their_files(tmp_path, text_file, tokenizer_folder):
+    tokenizer = Tokenizer.from_pretrained(tokenizer_folder)
+    (tmp_path / "more.txt").write_text("the good song was warm\n\nthe trip was dull")
+    expected = tokenise_corpus([text_file, tmp_path / "more.txt"], tokenizer, tmp_path / "made", progress=False)
+    shards = sorted((tmp_path / "made").iterdir())
+    for given in ([tmp_path / "made"], shards):
+        found = tokenise_corpus(given, tokenizer, tmp_path / "never", progress=False)
+        assert {json.dumps(file) for file in found.files} == {json.dumps(file) for file in expected.files}
+        assert sorted(ids_of(found)) == sorted(ids_of(expected))
+    assert not (tmp_path / "never").exists()
+    one = tokenise_corpus([text_file], tokenizer, tmp_path / "made", progress=False)
+    own = next(shard for shard in shards if json.loads((shard / "corpus.json").read_text())["file"] == text_file.name)
+    assert tokenise_corpus(own, tokenizer, tmp_path / "never").fingerprint == one.fingerprint
+    both = tokenise_corpus([own, tmp_path / "more.txt"], tokenizer, tmp_path / "made", progress=False)
+    assert len(both.ends) == len(expected.ends)
+
+
+def test_shards_that_this_training_cannot_read_are_refused(tmp_path, text_file, tokenizer_folder):
+    tokenizer = Tokenizer.from_pretrained(tokenizer_folder)
+    tokenise_corpus([text_file], tokenizer, tmp_path / "made", progress=False)
+    with pytest.raises(DataError, match=r"does not say where words begin, .*--tokenize-only"):
+        tokenise_corpus(tmp_path / "made", tokenizer, tmp_path, keep=Kept(words=True))
+    with pytest.raises(DataError, match="does not say where sentences end"):
+        tokenise_corpus(tmp_path / "made", tokenizer, tmp_path, keep=Kept(sentences="lines"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        DataError, match=r"empty is a folder, but none of tokenised text\. Give the files in it, as '.*empty/\*\.txt'"
+    ):
+        tokenise_corpus(tmp_path / "empty", tokenizer, tmp_path)
+    train_tokenizer([text_file], vocab_size=61, progress=False).save_pretrained(tmp_path / "other")
+    with pytest.raises(DataError, match=r"was tokenised with another tokenizer, .*Give the tokenizer that it was made with"):
+        tokenise_corpus(tmp_path / "made", Tokenizer.from_pretrained(tmp_path / "other"), tmp_path)
+
+
 def test_patterns_mean_files_and_another_file_tokenises_only_itself(forms, tokenizer_folder, monkeypatch):
     tokenizer = Tokenizer.from_pretrained(tokenizer_folder)
     one = tokenise_corpus([forms / "a.txt"], tokenizer, forms / "tokens", progress=False)

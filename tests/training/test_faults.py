@@ -99,6 +99,35 @@ def test_sigterm_and_ctrl_c_save_first_and_the_run_goes_on_bit_for_bit(settings,
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+def test_time_that_is_up_saves_first_and_the_run_goes_on_bit_for_bit(settings, tmp_path, during_step, capsys, monkeypatch):
+    pretrain(settings("whole"), progress=False)
+    minutes, now = [], [100.0]
+    real = Interruptions.__init__
+
+    def counted(self, limit):
+        minutes.append(limit)
+        real(self, limit, clock=lambda: now[0])
+
+    monkeypatch.setattr(Interruptions, "__init__", counted)
+    during_step(4, lambda: now.__setitem__(0, 100.0 + 60 * 8.5))
+    with pytest.raises(SystemExit) as stopped:
+        pretrain(settings(max_minutes=8.5), progress=False)
+    assert stopped.value.code == 75
+    said = "Stopped by max_minutes=8.5 after step 4 of 11. The same run started again goes on from "
+    assert f"{said}{tmp_path / 'run' / 'checkpoint-4'}." in capsys.readouterr().err
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+    pretrain(settings(max_minutes=7), progress=False)  # how long it takes decides nothing else
+    assert minutes == [8.5, 7]
+    found, expected = weights(tmp_path / "run"), weights(tmp_path / "whole")
+    assert all((found[name] == expected[name]).all() for name in expected)
+
+
+def test_a_run_that_ends_in_time_just_ends(settings, tmp_path):
+    assert pretrain(settings(max_minutes=60, max_steps=3, save_steps=2), progress=False).global_step == 3
+    assert Interruptions(1, clock=iter([0.0, 59.0]).__next__).heard == 0
+    assert Interruptions(1, clock=iter([0.0, 60.0]).__next__).heard == 75
+
+
 def test_without_a_save_strategy_a_signal_saves_nothing_and_says_so(settings, tmp_path, during_step, capsys):
     during_step(2, send(signal.SIGTERM))
     with pytest.raises(SystemExit):

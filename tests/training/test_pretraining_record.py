@@ -153,8 +153,8 @@ def test_memory_counts_both_encoders_and_the_scores_of_the_vocabulary(tokenizer_
     trained = sum(weight.numel() for weight in model.parameters())
     assert found.weights == found.gradients == 4 * trained
     assert found.optimizer == 8 * trained
-    assert scores_bytes(model.generator.architecture) == 4 * (2 * (1 << 22) + 97 * 13)
-    assert scores_bytes(model.discriminator.architecture) == 0
+    assert scores_bytes(model.generator.architecture, model.device) == 4 * (2 * (1 << 22) + 97 * 13)
+    assert scores_bytes(model.discriminator.architecture, model.device) == 0
     plain, masked, _ = model_of(tokenizer_folder, family="electra", model_settings=ELECTRA["model_settings"])
     alone = needed(plain, masked, LENGTHS, settings, low=False)
     assert found.activations > alone.activations

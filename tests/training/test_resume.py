@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from safetensors.numpy import load_file
@@ -63,6 +64,17 @@ def test_a_pre_training_that_had_ended_says_so_and_where_its_model_is(
     assert str(uninterrupted) in said
     assert "nan" not in said
     assert (uninterrupted / "model.safetensors").read_bytes() == before
+
+
+def test_text_can_be_tokenised_first_and_learnt_by_another_run(uninterrupted, text_file, tokenizer_folder, tmp_path, capsys):
+    COMMAND.run(replace(settings_for(tmp_path / "first", text_file, tokenizer_folder), tokenize_only=True))
+    tokens = tmp_path / "first" / "tokens"
+    said = capsys.readouterr().out
+    assert said.startswith("Wrote ")
+    assert f" tokens of 67 documents to {tokens}. Next: headway pretrain {tokens} --tokenizer " in said
+    assert not (tmp_path / "first" / "model.safetensors").exists()
+    pretrain(settings_for(tmp_path / "second", tokens, tokenizer_folder), progress=False)
+    assert (tmp_path / "second" / "model.safetensors").read_bytes() == (uninterrupted / "model.safetensors").read_bytes()
 
 
 KILLED = """

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from headway.compress.answers import Answers
 from headway.compress.lines import Lines
@@ -81,7 +82,7 @@ def vector_job(
     lengths = lines.lengths[chosen]
 
     def made(numbers: Sequence[int]) -> Batch:
-        batch = vector_lesson([lines[number] for number in numbers], numbers, answers, model.device)
+        batch = vector_lesson([lines[number] for number in numbers], numbers, answers, torch.device("cpu"))
         return replace(batch, again=lambda rows: made([numbers[row] for row in rows]))
 
     return Job(

@@ -45,20 +45,21 @@ class Lesson(Batch):
 def lesson(
     examples: Sequence[Example], numbers: Sequence[int], answers: Answers, model: EncoderModel, *, firsts: np.ndarray
 ) -> Lesson:
-    """The examples with their teacher's answers; ``firsts`` says which of all sequences is each example's first."""
-    packed = pack_examples(examples, model.device)
+    """The examples with their teacher's answers, on the CPU; ``firsts`` says which of all sequences is each example's first."""
+    device = torch.device("cpu")
+    packed = pack_examples(examples, device)
     sequences = [
         int(firsts[number]) + place
         for number, example in zip(numbers, examples, strict=True)
         for place in range(len(example.sequences))
     ]
     rows = [np.asarray(answers.of(sequences[index])) for index in packed.order_B.tolist()]
-    taught = torch.from_numpy(np.concatenate(rows)).to(model.device)
+    taught = torch.from_numpy(np.concatenate(rows))
     places, answers_B = _listened(examples, packed, model)
-    targets = torch.zeros(round(float(answers_B.sum())), device=model.device)
+    targets = torch.zeros(round(float(answers_B.sum())))
     labelled = [example for example in examples if example.target is not None]
-    hard = objective_of(model.head_name).batch(labelled, model.device) if labelled else None
-    has_label = torch.tensor([example.target is not None for example in examples for _ in example.sequences], device=model.device)
+    hard = objective_of(model.head_name).batch(labelled, device) if labelled else None
+    has_label = torch.tensor([example.target is not None for example in examples for _ in example.sequences])
     return Lesson(packed, places, targets, taught=taught, answers_B=answers_B, labelled_B=has_label[packed.order_B], hard=hard)
 
 

@@ -116,7 +116,7 @@ class RisingRate(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
         """Note the step's loss, which is in no line of the log yet."""
-        self.losses.append(state.unlogged[-1][0])
+        self.losses.append(float(state.unlogged[-1][0]))
 
 
 def short_settings(settings: TrainSettings, folder: Path, *, steps: int, model: str | None = None) -> TrainSettings:

@@ -59,11 +59,13 @@ class PackedAttention(nn.Module):
         return self.out(mixed_THK.flatten(1)), weights
 
     def _plain(self, qkv_T3HK: Tensor, context: Context, dropout: float) -> tuple[Tensor, Weights]:
-        window, sight = self.parts.window, context.sights[self.parts.window]
+        window, packed = self.parts.window, context.packed
+        is_plain = not context.wants_weights and context.bias is None
+        if is_plain and has_varlen_kernel(qkv_T3HK, packed, window=window):
+            return attend_varlen(qkv_T3HK, packed, window=window, dropout=dropout), ()
+        sight = context.sight(window)
         if context.wants_weights:
             return _by_group(partial(attend_openly, dropout=dropout, gives_scores=context.wants_scores), qkv_T3HK, sight)
-        if not sight.biased and has_varlen_kernel(qkv_T3HK, context.packed, window=window, dropout=dropout):
-            return attend_varlen(qkv_T3HK, context.packed, window=window), ()
         found = []
         if sight.band is not None:
             banded = sight.band.tokens
@@ -75,15 +77,15 @@ class PackedAttention(nn.Module):
 
     def _disentangled(self, parts: Disentangled, qkv_T3HK: Tensor, context: Context, dropout: float) -> tuple[Tensor, Weights]:
         scale = (qkv_T3HK.shape[-1] * (1 + len(parts.terms))) ** -0.5
-        vectors, sight = self._position_vectors(parts, context, scale), context.sights[None]
+        vectors = self._position_vectors(parts, context, scale)
         if qkv_T3HK.device.type == "cpu" and not context.wants_weights:
-            return attend_in_blocks(qkv_T3HK, vectors, sight.groups, scale=scale, dropout=dropout), ()
+            return attend_in_blocks(qkv_T3HK, vectors, context.groups, scale=scale, dropout=dropout), ()
         if not context.wants_weights and wants_kernel(qkv_T3HK, context.packed):
             from headway.neural.disentangled_kernel import attend_in_kernel
 
             return attend_in_kernel(qkv_T3HK, vectors, context.packed.lengths, scale=scale, dropout=dropout), ()
         product = partial(attend_disentangled, vectors=vectors, scale=scale, dropout=dropout, gives_scores=context.wants_scores)
-        return _by_group(product, qkv_T3HK, sight)
+        return _by_group(product, qkv_T3HK, context.sight(None))
 
     def _position_vectors(self, parts: Disentangled, context: Context, scale: float) -> PositionVectors:
         assert context.distances is not None

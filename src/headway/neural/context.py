@@ -4,7 +4,8 @@ Shapes: T tokens, N texts or blocks, L slots or queries, M keys, H heads.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -28,26 +29,33 @@ class Sight:
     groups: tuple[Group, ...]
     masks: tuple[Tensor | None, ...]
 
-    @property
-    def biased(self) -> bool:
-        """Whether the masks hold numbers to add."""
-        return any(mask is not None and mask.is_floating_point() for mask in self.masks)
-
 
 @dataclass(frozen=True)
 class Context:
-    """One forward pass. ``sights`` are by window, ``rotary`` by theta.
+    """One forward pass. ``rotary`` are by theta, and ``bias`` is what is added to scores, (heads, queries, keys).
 
     ``wants_weights`` asks layers for attention weights, ``wants_scores`` for the scores before the softmax in their place.
+    Groups and masks are made when the first layer asks for them: a kernel for texts end to end has no use for any.
     """
 
     packed: Packed
-    groups: tuple[Group, ...]
-    sights: Mapping[int | None, Sight]
     rotary: Mapping[float, RotaryTable]
     distances: Distances | None
+    bias: Tensor | None
     wants_weights: bool
     wants_scores: bool = False
+    _sights: dict[int | None, Sight] = field(default_factory=dict)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The texts that share a product."""
+        return group_texts(self.packed, alone=self.distances is not None and not self.wants_weights)
+
+    def sight(self, window: int | None) -> Sight:
+        """What layers with this window see."""
+        if window not in self._sights:
+            self._sights[window] = _sight(self.packed, self.groups, window, self.bias, self.wants_weights)
+        return self._sights[window]
 
 
 def make_context(
@@ -56,13 +64,8 @@ def make_context(
     """What this encoder's layers need to know of a batch."""
     kinds = {layer.attention for layer in encoder.layers}
     longest = max(packed.extents)
-    disentangled = table is not None and isinstance(table.parts, Disentangled)
-    groups = group_texts(packed, alone=disentangled and not wants_weights)
-    bias = bias_by_distance(table, longest) if table is not None and isinstance(table.parts, BucketBias) else None
-    return Context(
+    context = Context(
         packed=packed,
-        groups=groups,
-        sights={window: _sight(packed, groups, window, bias, wants_weights) for window in {kind.window for kind in kinds}},
         rotary={
             kind.positions.theta: rotary_table(
                 kind.positions.theta, _angles_of(packed), head_size=encoder.hidden_size // kind.num_heads
@@ -70,10 +73,15 @@ def make_context(
             for kind in kinds
             if isinstance(kind.positions, Rotary)
         },
-        distances=distances(table, longest) if table is not None and disentangled else None,
+        distances=distances(table, longest) if table is not None and isinstance(table.parts, Disentangled) else None,
+        bias=bias_by_distance(table, longest) if table is not None and isinstance(table.parts, BucketBias) else None,
         wants_weights=wants_weights,
         wants_scores=wants_scores,
     )
+    if context.bias is not None:
+        for kind in kinds:
+            context.sight(kind.window)  # these masks are learnt: layers that run twice must find them, not make them
+    return context
 
 
 def _angles_of(packed: Packed) -> Tensor:

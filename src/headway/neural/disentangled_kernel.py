@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from headway.neural.disentangled import PositionVectors
+from headway.neural.packing import placed
 
 WARPS = 4
 LARGEST_TILE, WIDE_TILE, WIDE_HEAD = 64, 32, 64
@@ -55,7 +56,7 @@ def tiles_of(lengths: tuple[int, ...], tile: int, device: torch.device) -> Tenso
     """For each tile of the texts its text's first token and length, and the tile's first token in its text, (N, 3)."""
     firsts = itertools.accumulate(lengths, initial=0)
     found = [(first, length, start) for first, length in zip(firsts, lengths, strict=False) for start in range(0, length, tile)]
-    return torch.tensor(found, dtype=torch.int32, device=device)
+    return placed(torch.tensor(found, dtype=torch.int32), device)
 
 
 class _Attention(torch.autograd.Function):

@@ -53,8 +53,8 @@ def position_ids(positions: Positions, packed: Packed) -> Tensor:
         return packed.columns_T
     real_T = packed.ids_T != positions.padding_id
     count_T = real_T.long().cumsum(0)
-    before_B = count_T[packed.first_B] - real_T[packed.first_B].long()
-    return (count_T - before_B[packed.text_numbers()]) * real_T + positions.padding_id
+    before_B = (count_T - real_T.long()).index_select(0, packed.first_B)
+    return (count_T - before_B.index_select(0, packed.text_numbers())) * real_T + positions.padding_id
 
 
 def counted_position_ids(ids_BS: Tensor, padding_id: int) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from headway.neural.packing import Packed, first_tokens
+from headway.neural.packing import Packed, first_tokens, placed
 
 PADDING_ALLOWED = 1.25
 """Short texts share a group while the longest has at most this many times the tokens of the shortest."""
@@ -85,4 +85,4 @@ def _group(packed: Packed, start: int, stop: int, token: int) -> Group:
         slot_T = text_T * longest + columns_T - columns_T[first_T]
     place = torch.zeros(len(lengths) * longest, dtype=torch.long).index_copy(0, slot_T, torch.arange(tokens))
     keep = torch.zeros(len(lengths) * longest, dtype=torch.bool).index_fill(0, slot_T, True).view(len(lengths), longest)
-    return Group(lengths, longest, place.to(packed.device), slot_T.to(packed.device), keep.to(packed.device))
+    return Group(lengths, longest, *(placed(values, packed.device) for values in (place, slot_T, keep)))

@@ -38,7 +38,7 @@ class TextPooler(nn.Module):
 
     def forward(self, states_TD: Tensor, packed: Packed) -> Tensor:
         """The pooled vectors, (texts, hidden), in packed order."""
-        pooled_BD = mean_of_texts(states_TD, packed) if self.takes_mean else states_TD[packed.first_B]
+        pooled_BD = mean_of_texts(states_TD, packed) if self.takes_mean else states_TD.index_select(0, packed.first_B)
         return self.norm(self.activation(self.dense(self.dropout(pooled_BD))))
 
 
@@ -140,7 +140,7 @@ class ReplacedTokenDetector(nn.Module):
     def forward(self, states_TD: Tensor, packed: Packed) -> Tensor:
         """Logits, (tokens,)."""
         if self.sees_first:
-            first_TD = states_TD[packed.first_B].index_select(0, packed.text_numbers())
+            first_TD = states_TD.index_select(0, packed.first_B).index_select(0, packed.text_numbers())
             states_TD = self.first_norm(first_TD + states_TD)
         return self.classifier(self.norm(self.activation(self.dense(states_TD)))).squeeze(-1)
 
@@ -168,4 +168,4 @@ def make_head(parts: Head, hidden_size: int) -> HeadModule:
 def mean_of_texts(states_TD: Tensor, packed: Packed) -> Tensor:
     """The average of each text's tokens, (texts, hidden), in packed order."""
     sums_BD = states_TD.new_zeros(len(packed.lengths), states_TD.shape[1]).index_add(0, packed.text_numbers(), states_TD)
-    return sums_BD / torch.tensor(packed.lengths, device=packed.device)[:, None]
+    return sums_BD / packed.text_lengths[:, None]

@@ -16,14 +16,19 @@ from torch.autograd.function import once_differentiable
 from headway.neural.heads import MaskedLanguageModel
 from headway.neural.model import EncoderModel
 
-SCORES_AT_ONCE = 1 << 22
-"""Scores of one chunk: 16 MiB in float32."""
+SCORES_AT_ONCE, SCORES_AT_ONCE_ON_GPU = 1 << 22, 1 << 26
+"""Scores of one chunk: 16 MiB in float32, and 256 MiB where small products would leave most of the processors idle."""
 
 
-def masked_lm_loss(model: EncoderModel, states_TD: Tensor, targets_T: Tensor, *, scores_at_once: int = SCORES_AT_ONCE) -> Tensor:
+def scores_of_chunk(device: torch.device) -> int:
+    """How many scores are computed at once on this device."""
+    return SCORES_AT_ONCE if device.type == "cpu" else SCORES_AT_ONCE_ON_GPU
+
+
+def masked_lm_loss(model: EncoderModel, states_TD: Tensor, targets_T: Tensor, *, scores_at_once: int | None = None) -> Tensor:
     """Cross-entropy of a masked LM's scores of these tokens, summed over them."""
     changed_TE, table_VE, bias_V = scoring(model, states_TD)
-    rows = max(1, scores_at_once // len(table_VE))
+    rows = max(1, (scores_at_once or scores_of_chunk(table_VE.device)) // len(table_VE))
     return _ChunkedCrossEntropy.apply(changed_TE, table_VE, bias_V, targets_T, rows)
 
 
@@ -36,11 +41,11 @@ def scoring(model: EncoderModel, states_TD: Tensor) -> tuple[Tensor, Tensor, Ten
 
 
 @torch.no_grad()
-def best_tokens(model: EncoderModel, states_TD: Tensor, *, sampled: bool = False, scores_at_once: int = SCORES_AT_ONCE) -> Tensor:
+def best_tokens(model: EncoderModel, states_TD: Tensor, *, sampled: bool = False) -> Tensor:
     """The token with the best score for each state, or one ``sampled`` in proportion to its probability (Gumbel's maximum)."""
     changed_TE, table_VE, bias_V = scoring(model, states_TD)
     found = []
-    for changed_NE in changed_TE.split(max(1, scores_at_once // len(table_VE))):
+    for changed_NE in changed_TE.split(max(1, scores_of_chunk(table_VE.device) // len(table_VE))):
         logits_NV = F.linear(changed_NE, table_VE, bias_V).float()
         if sampled:
             logits_NV -= torch.empty_like(logits_NV).exponential_().log()

@@ -3,7 +3,6 @@
 Shapes: T tokens, D hidden, C columns of all texts and the gaps between them.
 """
 
-import torch
 from torch import Tensor, nn
 
 from headway.architecture import Convolution, FeedForward, Layer
@@ -11,7 +10,7 @@ from headway.neural.attention import PackedAttention, Weights
 from headway.neural.context import Context
 from headway.neural.dropout import FastDropout
 from headway.neural.norms import ACTIVATIONS, make_norm
-from headway.neural.packing import Packed
+from headway.neural.packing import Packed, first_tokens, placed
 
 
 class PositionwiseFeedForward(nn.Module):
@@ -81,5 +80,5 @@ class EmbeddingConvolution(nn.Module):
     def _columns(self, packed: Packed) -> tuple[Tensor, int]:
         """Each token's column on a line of all texts with gaps between, and the line's length."""
         spans = [extent + self.gap for extent in packed.extents]
-        starts_B = torch.tensor([0, *spans[:-1]], device=packed.device).cumsum(0) - packed.columns_T[packed.first_B]
-        return packed.columns_T + starts_B[packed.text_numbers()], sum(spans)
+        starts_B = placed(first_tokens(spans), packed.device) - packed.columns_T.index_select(0, packed.first_B)
+        return packed.columns_T + starts_B.index_select(0, packed.text_numbers()), sum(spans)

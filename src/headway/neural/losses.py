@@ -24,8 +24,13 @@ class LossTerm:
     """A loss summed over its targets, how many those are, and its part in the whole."""
 
     total: Tensor
-    targets: int
+    counted: int | Tensor
     weight: float = 1.0
+
+    @property
+    def targets(self) -> int:
+        """How many targets these are; whoever asks a GPU waits for it, which training has no need to."""
+        return int(self.counted)
 
 
 def mean_loss(terms: Sequence[LossTerm]) -> Tensor:
@@ -43,7 +48,7 @@ def class_term(logits: Tensor, targets: Tensor, *, weights_C: Tensor | None = No
     total = F.cross_entropy(
         flat, targets.flatten(), weight=weights_C, ignore_index=IGNORED, reduction="sum", label_smoothing=smoothing
     )
-    return LossTerm(total, int((targets != IGNORED).sum()))
+    return LossTerm(total, (targets != IGNORED).sum())
 
 
 def text_term(logits_BC: Tensor, targets: Tensor, problem: str) -> LossTerm:
@@ -61,7 +66,7 @@ def replaced_term(logits_T: Tensor, targets_T: Tensor) -> LossTerm:
     """Binary cross-entropy of each token: 1 where it was replaced. ``IGNORED`` targets do not count."""
     counted_T = targets_T != IGNORED
     found_T = F.binary_cross_entropy_with_logits(logits_T.float(), targets_T.float(), reduction="none")
-    return LossTerm(found_T.where(counted_T, 0.0).sum(), int(counted_T.sum()))
+    return LossTerm(found_T.where(counted_T, 0.0).sum(), counted_T.sum())
 
 
 def answer_terms(logits_T2: Sequence[Tensor], targets_B2: Sequence[Tensor], packed: Packed) -> list[LossTerm]:
@@ -73,10 +78,10 @@ def answer_terms(logits_T2: Sequence[Tensor], targets_B2: Sequence[Tensor], pack
 
 
 def _place_term(logits_T: Tensor, targets_B: Tensor, packed: Packed) -> LossTerm:
-    lengths_B = torch.tensor(packed.lengths, device=packed.device)
+    lengths_B = packed.text_lengths
     slots_BS = torch.arange(max(packed.lengths), device=packed.device) < lengths_B[:, None]
     floor = torch.finfo(torch.float32).min
     logits_BS = torch.full(slots_BS.shape, floor, device=packed.device).masked_scatter(slots_BS, logits_T.float())
     inside_B = (targets_B >= 0) & (targets_B < lengths_B)
     term = class_term(logits_BS, targets_B.where(inside_B, IGNORED))
-    return LossTerm(term.total, term.targets, 0.5)
+    return LossTerm(term.total, term.counted, 0.5)

@@ -127,7 +127,7 @@ class EncoderModel(PretrainedModel):
             self.final_norm(states_TD),
             hidden=tuple(hidden) if wants_hidden else None,
             weights=tuple(weights) if wants_weights else None,
-            groups=context.groups,
+            groups=context.groups if wants_weights else (),
         )
 
     def predict(self, states_TD: Tensor, packed: Packed) -> PackedOutputs:

@@ -4,9 +4,12 @@ Shapes: T tokens of all texts together, B texts, E width of token vectors.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from headway.core.batching import TokenSequence
@@ -42,10 +45,26 @@ class Packed:
         """Where the batch is."""
         return self.ids_T.device
 
+    def to(self, device: torch.device) -> Self:
+        """The same on a device."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved: dict[str, Any] = {name: placed(value, device) for name, value in values.items() if isinstance(value, Tensor)}
+        return replace(self, **moved)
+
+    @cached_property
+    def bounds(self) -> Tensor:
+        """Where each text begins, and where the last one ends, (texts + 1,), in packed order: as kernels want it, in int32."""
+        return F.pad(self.first_B, (0, 1), value=self.tokens).int()
+
+    @property
+    def text_lengths(self) -> Tensor:
+        """Tokens of each text, (texts,), in packed order: told by what is on the device already."""
+        return self.bounds.diff().long()
+
     def text_numbers(self) -> Tensor:
         """The number of each token's text, (tokens,), in packed order."""
-        lengths_B = torch.tensor(self.lengths, device=self.device)
-        return torch.arange(len(self.lengths), device=self.device).repeat_interleave(lengths_B, output_size=self.tokens)
+        texts_B = torch.arange(len(self.lengths), device=self.device)
+        return texts_B.repeat_interleave(self.text_lengths, output_size=self.tokens)
 
     def unsorted(self, values_B: Tensor) -> Tensor:
         """One value a text, from packed order back to the caller's."""
@@ -63,14 +82,22 @@ def pack(sequences: Sequence[TokenSequence], *, device: torch.device | str = "cp
         types.extend(sequence.type_ids if sequence.type_ids is not None else [0] * len(sequence))
     lengths = tuple(len(sequences[index]) for index in order)
     return Packed(
-        ids_T=torch.tensor(ids).to(device),
-        type_ids_T=torch.tensor(types).to(device),
-        columns_T=torch.cat([torch.arange(length) for length in lengths]).to(device),
-        first_B=first_tokens(lengths).to(device),
-        order_B=torch.tensor(order).to(device),
+        ids_T=placed(torch.tensor(ids), device),
+        type_ids_T=placed(torch.tensor(types), device),
+        columns_T=placed(torch.cat([torch.arange(length) for length in lengths]), device),
+        first_B=placed(first_tokens(lengths), device),
+        order_B=placed(torch.tensor(order), device),
         lengths=lengths,
         extents=lengths,
     )
+
+
+def placed(values: Tensor, device: torch.device | str) -> Tensor:
+    """The values on a device. Towards a GPU they wait for nothing that it still has to do, as a plain copy would."""
+    device = torch.device(device)
+    if device.type != "cuda" or values.device.type != "cpu":
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)
 
 
 def longest_first(lengths: Sequence[int]) -> list[int]:

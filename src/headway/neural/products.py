@@ -4,6 +4,7 @@ Shapes: T tokens, H heads, K head size, N texts or blocks, L queries, M keys.
 """
 
 import os
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +13,11 @@ from torch import Tensor
 from headway.neural.dropout import drop
 from headway.neural.packing import Packed
 
-VARLEN_SINCE = "2.13"
-"""The first torch whose kernel for texts end to end is known here to have windows and gradients."""
+AMPERE = (8, 0)
+"""The first generation of NVIDIA's GPUs that multiplies bfloat16, and TensorFloat-32."""
+FLASH = "_flash_attention_forward"
+"""Torch's fused kernel for texts end to end, the one below its ``varlen_attn`` and its nested tensors: unlike the former it has
+dropout, and unlike the latter it asks the GPU nothing."""
 
 
 def attend(q_NHLK: Tensor, k_NHMK: Tensor, v_NHMK: Tensor, mask: Tensor | None, *, dropout: float) -> Tensor:
@@ -53,16 +57,26 @@ def mix(scores: Tensor, values: Tensor, *, dropout: float, gives_scores: bool = 
     return torch.matmul(weights, values), scores if gives_scores else weights
 
 
-def has_varlen_kernel(qkv_T3HK: Tensor, packed: Packed, *, window: int | None, dropout: float) -> bool:
-    """Whether torch's fused kernel for texts end to end can do this: on a GPU, in half precision, without dropout.
+def has_varlen_kernel(qkv_T3HK: Tensor, packed: Packed, *, window: int | None) -> bool:
+    """Whether torch's fused kernel for texts end to end can do this: on an NVIDIA GPU from Ampere on, in half precision.
 
     Its window counts tokens, not columns, so masks with holes are not for it.
     """
-    has_kernel = torch.__version__ >= VARLEN_SINCE and qkv_T3HK.device.type == "cuda"
-    if not has_kernel or qkv_T3HK.dtype not in (torch.float16, torch.bfloat16) or dropout:
+    if qkv_T3HK.device.type != "cuda" or qkv_T3HK.dtype not in (torch.float16, torch.bfloat16) or not _has_flash():
         return False
     fits = qkv_T3HK.shape[-1] % 8 == 0 and qkv_T3HK.shape[-1] <= 256
     return fits and (window is None or packed.lengths == packed.extents)
+
+
+@cache
+def _has_flash() -> bool:
+    """Whether this torch's kernel knows all that is asked of it here, and whether this GPU can run it."""
+    operator = getattr(torch.ops.aten, FLASH, None)
+    if operator is None:
+        return False
+    known = {argument.name for argument in operator.default._schema.arguments}
+    wanted = {"cum_seq_q", "cum_seq_k", "dropout_p", "scale", "window_size_left", "window_size_right"}
+    return wanted <= known and torch.cuda.get_device_capability() >= AMPERE
 
 
 def wants_kernel(qkv_T3HK: Tensor, packed: Packed) -> bool:
@@ -74,14 +88,15 @@ def wants_kernel(qkv_T3HK: Tensor, packed: Packed) -> bool:
     return asked and qkv_T3HK.device.type == "cuda" and packed.lengths == packed.extents
 
 
-def attend_varlen(qkv_T3HK: Tensor, packed: Packed, *, window: int | None) -> Tensor:
-    """Each token's mixture of its own text's values, (tokens, heads, head size), without groups and without padding."""
-    from torch.nn.attention.varlen import varlen_attn
+def attend_varlen(qkv_T3HK: Tensor, packed: Packed, *, window: int | None, dropout: float) -> Tensor:
+    """Each token's mixture of its own text's values, (tokens, heads, head size), without groups and without padding.
 
-    q_THK, k_THK, v_THK = qkv_T3HK.unbind(1)
-    ends = torch.cat([packed.first_B, packed.first_B.new_tensor([packed.tokens])]).int()
-    longest = max(packed.lengths)
-    reach = (-1, -1) if window is None else (window, window)
-    mixed_THK = varlen_attn(q_THK, k_THK, v_THK, ends, ends, longest, longest, window_size=reach)
-    assert isinstance(mixed_THK, Tensor)
+    Dao, 2023, arXiv:2307.08691.
+    """
+    bounds, longest = packed.bounds, max(packed.lengths)
+    found = torch.ops.aten._flash_attention_forward(
+        *qkv_T3HK.unbind(1), bounds, bounds, longest, longest, dropout, False, False,
+        scale=qkv_T3HK.shape[-1] ** -0.5, window_size_left=window, window_size_right=window,
+    )  # fmt: skip
+    mixed_THK: Tensor = found[0]
     return mixed_THK

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from headway.architecture import BucketBias, Disentangled, Encoder
 from headway.architecture.relative import table_rows
 from headway.neural.norms import make_norm
+from headway.neural.packing import placed
 
 
 class RelativeTable(nn.Embedding):
@@ -53,8 +54,8 @@ def distances(table: RelativeTable, longest: int) -> Distances:
     used_P, row_R = rows_R.unique(return_inverse=True)
     device = table.weight.device
     if len(used_P) == len(rows_R):
-        return Distances(longest, table.norm(table(rows_R.to(device))), None)
-    return Distances(longest, table.norm(table(used_P.to(device))), row_R.to(device))
+        return Distances(longest, table.norm(table(placed(rows_R, device))), None)
+    return Distances(longest, table.norm(table(placed(used_P, device))), placed(row_R, device))
 
 
 def bias_by_distance(table: RelativeTable, longest: int) -> Tensor:
@@ -62,6 +63,6 @@ def bias_by_distance(table: RelativeTable, longest: int) -> Tensor:
 
     That of a shorter text is its upper left corner.
     """
-    rows_R = torch.from_numpy(table_rows(table.parts, np.arange(longest - 1, -longest, -1))).to(table.weight.device)
-    by_distance_HR = table(rows_R).t()
+    rows_R = torch.from_numpy(table_rows(table.parts, np.arange(longest - 1, -longest, -1)))
+    by_distance_HR = table(placed(rows_R, table.weight.device)).t()
     return by_distance_HR.unfold(-1, longest, 1).flip(1)

@@ -1,8 +1,8 @@
 """What one batch of training holds, whatever the objective."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self, TypeAlias
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch import Tensor
 from headway.architecture.cost import PER_STEP, forward_operations
 from headway.core.batching import TokenSequence
 from headway.neural.model import EncoderModel
-from headway.neural.packing import Packed, pack
+from headway.neural.packing import Packed, pack, placed
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,14 @@ class Batch:
     """The tokens whose states such a loss keeps at once; None keeps all."""
     again: Callable[[Sequence[int]], "Batch"] | None = None
     """What makes a batch of some of its rows, by their numbers in the caller's order, where it holds more of each than this."""
+
+    def to(self, device: torch.device) -> Self:
+        """The same on a device."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved: dict[str, Any] = {name: placed(value, device) for name, value in values.items() if isinstance(value, Tensor)}
+        moved |= {name: value.to(device) for name, value in values.items() if isinstance(value, Batch)}
+        inputs = self.inputs and {name: placed(value, device) for name, value in self.inputs.items()}
+        return replace(self, **moved, packed=self.packed.to(device), inputs=inputs)
 
     @property
     def count(self) -> int:
@@ -90,7 +98,7 @@ def text_logits(model: EncoderModel, batch: Batch) -> Tensor:
 
 def token_logits(model: EncoderModel, batch: Batch) -> Tensor:
     """A masked LM's logits, one row for each token that has a target."""
-    return model.predict_tokens(model.encode(batch.packed)[batch.places])
+    return model.predict_tokens(model.encode(batch.packed).index_select(0, batch.places))
 
 
 def number_of_targets(batch: Batch) -> float:

@@ -3,14 +3,15 @@
 Each file becomes a shard, a folder named by a hash of the file, the tokenizer and what is kept: ``tokens.bin`` (all documents'
 ids end to end, without special tokens), ``ends.npy`` (where each document ends), where asked for ``sentences.npy`` (where each
 sentence ends) and ``words.bin`` (1 where a token begins a word), and ``corpus.json``. A shard is written whole or not at all, so
-a run that was killed tokenises only what is missing, and one with more files only those.
+a run that was killed tokenises only what is missing, and one with more files only those. A shard, or a folder of them, that
+some run has made stands in the place of its file.
 """
 
 import hashlib
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
 
@@ -28,7 +29,7 @@ __all__ = ["SHORTEST", "Corpus", "Kept", "Pieces", "documents", "tokenise_corpus
 DOCUMENTS_AT_ONCE = 512
 CHARACTERS_AT_ONCE = 1 << 22
 BYTES_AT_ONCE = 1 << 20
-FORMAT = 2
+FORMAT, FACTS = 2, "corpus.json"
 TOLD = ("file", "sha256", "documents", "tokens")
 """What is told of each file."""
 Sentences: TypeAlias = Literal["lines", "punctuation"]
@@ -102,25 +103,55 @@ def tokenise_corpus(
     """The documents of files, or of a ``stream`` of them, as token ids, tokenised with all cores.
 
     A file is read from ``folder`` if that already holds it under this tokenizer, else tokenised there. Standard input (``-``) and
-    a stream are read anew each time: only what they hold says whether they are the same. ``column`` is that of tables.
+    a stream are read anew each time: only what they hold says whether they are the same. ``column`` is that of tables. A folder
+    among the files is one of shards, which are read where they are.
     """
     folder, found = Path(folder), []
     if stream is not None:
         found.append(_from_stream(stream, tokenizer, folder, keep, name="documents"))
-    for name in sources(files) if stream is None or files else ():
+    words = [files] if isinstance(files, str | Path) else files
+    ready = [shard for word in words if Path(word).is_dir() for shard in ready_shards(Path(word), tokenizer, keep)]
+    plain = [word for word in words if not Path(word).is_dir()]
+    found += ready
+    for name in sources(plain) if plain or not (ready or stream is not None) else ():
         if name == STANDARD_INPUT:
             found.append(_from_stream(read_documents(name, column=column, progress=progress), tokenizer, folder, keep, name=name))
             continue
         digest = _digest(name)
         fingerprint = _fingerprint(name, digest, tokenizer, keep, column)
         shard = folder / fingerprint[:16]
-        if not (shard / "corpus.json").exists():
+        if not (shard / FACTS).exists():
             with atomic_folder(shard) as draft:
                 texts = read_documents(name, column=column, progress=progress)
                 facts = {"file": Path(name).name, "sha256": digest.hex(), "fingerprint": fingerprint}
                 _write(draft, texts, tokenizer, keep, facts)
         found.append(shard)
     return _open(found, described=", ".join(map(str, [files] if isinstance(files, str | Path) else files)))
+
+
+def ready_shards(folder: Path, tokenizer: Tokenizer, keep: Kept) -> list[Path]:
+    """The shards in a folder, or the folder where it is one; those that this training could not read are a ``DataError``."""
+    found = [folder] if (folder / FACTS).exists() else sorted(file.parent for file in folder.glob(f"*/{FACTS}"))
+    if not found:
+        raise DataError(
+            f"{folder} is a folder, but none of tokenised text. Give the files in it, as '{folder}/*.txt', or what a "
+            "pre-training left in OUTPUT/tokens."
+        )
+    for shard in found:
+        facts = json.loads((shard / FACTS).read_text(encoding="utf-8"))
+        if facts.get("tokenizer") != tokenizer.fingerprint:
+            raise DataError(
+                f"{shard} was tokenised with another tokenizer, so its numbers stand for other tokens. Give the tokenizer "
+                "that it was made with, or the text itself."
+            )
+        kept = Kept(sentences=facts["sentences"], words=facts["words"])
+        if (keep.sentences or kept.sentences) != kept.sentences or (keep.words and not kept.words):
+            lacks = "words begin" if keep.words and not kept.words else "sentences end"
+            raise DataError(
+                f"{shard} does not say where {lacks}, which this objective or masking needs to know. Make it with the same "
+                "settings (--tokenize-only), or give the text itself."
+            )
+    return found
 
 
 def _digest(name: str) -> bytes:
@@ -153,9 +184,9 @@ def _write(folder: Path, texts: Iterator[str], tokenizer: Tokenizer, keep: Kept,
     np.save(folder / "sentences.npy", np.array(sentence_ends, dtype=np.int64))
     with (folder / "tokens.bin").open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
-    counted = {"dtype": kind.name, "documents": len(ends), "tokens": ends[-1] if ends else 0, "words": keep.words}
-    values = {"fingerprint": content, **facts, **counted}
-    (folder / "corpus.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    counted = {"dtype": kind.name, "documents": len(ends), "tokens": ends[-1] if ends else 0, **asdict(keep)}
+    values = {"fingerprint": content, **facts, **counted, "tokenizer": tokenizer.fingerprint}
+    (folder / FACTS).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -221,7 +252,7 @@ def _batched(items: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _open(folders: Sequence[Path], *, described: str) -> Corpus:
-    facts = [json.loads((folder / "corpus.json").read_text(encoding="utf-8")) for folder in folders]
+    facts = [json.loads((folder / FACTS).read_text(encoding="utf-8")) for folder in folders]
     if not sum(fact["tokens"] for fact in facts):
         raise DataError(f"There is no text in {described or 'the stream'}, so there is nothing to learn from. Give some that is.")
     firsts = np.cumsum([0, *(fact["tokens"] for fact in facts)])[:-1]

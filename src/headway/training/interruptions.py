@@ -1,8 +1,13 @@
-"""SIGTERM and Ctrl-C while training goes on: the step under way is finished and a checkpoint written before the process ends."""
+"""What ends a training before its last step: SIGTERM, Ctrl-C, or the time it was given.
+
+The step under way is finished and a checkpoint written before the process ends.
+"""
 
 import os
 import signal
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -12,6 +17,8 @@ from headway.training.checkpoints import TrainerState
 
 EXIT = 128
 """A process that a signal ended has this status, and the signal's number beside it."""
+TIME_IS_UP = 75
+"""No signal, but stands in the place of one; and the status of a process that it ended: EX_TEMPFAIL of sysexits.h, come again."""
 NOTED = b"\nFinishing this step, then writing a checkpoint. Ctrl-C again stops at once.\n"
 
 
@@ -19,12 +26,12 @@ class Interruptions:
     """Notes the first SIGTERM or SIGINT instead of dying of it, while the block runs; the second one works as ever.
 
     Only the main thread hears signals; in another one nothing is changed. A signal that the process was started to ignore, as
-    shells start what runs in the background, stays ignored.
+    shells start what runs in the background, stays ignored. After so many ``minutes`` time is up, whatever the thread.
     """
 
-    def __init__(self) -> None:
-        self.heard = 0
-        """The signal's number, or 0."""
+    def __init__(self, minutes: float | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._signal, self._clock = 0, clock
+        self._end = None if minutes is None else clock() + 60 * minutes
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -37,8 +44,13 @@ class Interruptions:
         for number in list(self._before):
             self._give_back(number)
 
+    @property
+    def heard(self) -> int:
+        """The signal's number, ``TIME_IS_UP``, or 0."""
+        return self._signal or (TIME_IS_UP if self._end is not None and self._clock() >= self._end else 0)
+
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        self.heard = self.heard or number
+        self._signal = self._signal or number
         self._give_back(number)
         if number == signal.SIGINT:
             os.write(2, NOTED)  # print() may be what was interrupted
@@ -53,12 +65,13 @@ def end(number: int, message: str) -> BaseException:
     """What ends the process as the signal would have: an exit with its status, or for Ctrl-C the usual interruption."""
     if number == signal.SIGINT:
         return KeyboardInterrupt(message)
-    return SystemExit(EXIT + number)
+    return SystemExit(TIME_IS_UP if number == TIME_IS_UP else EXIT + number)
 
 
 def stopped_message(number: int, state: TrainerState, folder: Path | None, arguments: TrainingArguments, *, wanted: bool) -> str:
-    """Where a signal ended training, and how it goes on."""
-    stopped = f"Stopped by {signal.Signals(number).name} after step {state.global_step:,} of {state.max_steps:,}."
+    """Where training was ended, and how it goes on."""
+    what = f"max_minutes={arguments.max_minutes:g}" if number == TIME_IS_UP else signal.Signals(number).name
+    stopped = f"Stopped by {what} after step {state.global_step:,} of {state.max_steps:,}."
     if folder is None:
         why = "Its checkpoint could not be written" if wanted else "Nothing was saved, because save_strategy is 'no'"
         return f"{stopped} {why}; training goes on from the last checkpoint there is, or anew."

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
+from headway.neural.products import AMPERE
+
 SECONDS = 0.15
 """How long the matrix product is measured."""
-AMPERE = (8, 0)
 SIZES = {"cuda": 4096, "cpu": 768}
 
 

@@ -72,7 +72,7 @@ def _part(batch: Batch, units: Sequence[Sequence[int]], questions: range) -> Bat
     texts = sorted(text for unit in units for text in unit)
     if batch.again is not None:
         by_text = batch.packed.order_B.cpu()[torch.tensor(texts)].sort().values.tolist()
-        made = batch.again(by_text if batch.places.dim() < 2 else list(questions))
+        made = batch.again(by_text if batch.places.dim() < 2 else list(questions)).to(batch.packed.device)
         return replace(made, seed=batch.seed, is_idle=batch.is_idle, per_text=batch.per_text, per_token=batch.per_token)
     packed, tokens_T = _selected(batch.packed, texts)
     places_B = batch.packed.order_B.cpu()[torch.tensor(texts)].sort().values

@@ -57,13 +57,17 @@ def pretrain(settings: PretrainSettings, *, documents: Iterable[str] | None = No
     """An encoder learnt from text, saved with its tokenizer in ``output_dir``; killed and called again, it goes on.
 
     ``documents`` are texts from Python, beside the settings' files or in their place; whoever resumes gives the same ones again.
+    With ``tokenize_only`` nothing is learnt, and the metrics are how many documents and tokens there are.
     """
     processes = join()
     torch.manual_seed(settings.seed)
     output, objective = Path(settings.output_dir), find_objective(settings.objective)
     tokenizer = Tokenizer.from_pretrained(settings.tokenizer or settings.model or "")
-    model = trained_model(settings, objective, tokenizer)
     is_shown = progress if settings.disable_tqdm is None else not settings.disable_tqdm
+    if settings.tokenize_only:
+        corpus = _tokenised(settings, objective, tokenizer=tokenizer, documents=documents, is_shown=is_shown)
+        return TrainOutput(0, 0.0, {"documents": float(len(corpus.ends)), "tokens": float(corpus.ends[-1])})
+    model = trained_model(settings, objective, tokenizer)
     corpus = _tokenised(settings, objective, tokenizer=tokenizer, documents=documents, is_shown=is_shown)
     reading = Reading(settings, objective, corpus, tokenizer)
     examples = reading.examples(model.architecture.encoder.max_tokens)
@@ -182,7 +186,7 @@ def job_of(
         raise DataError(
             "No document is long enough to learn from: pieces need 8 tokens. Give more text, with paragraphs of whole sentences."
         )
-    load = _loader(settings, reading, model.device, examples)
+    load = _loader(settings, reading, examples)
 
     def plain(epoch: int) -> list[np.ndarray]:
         lengths = examples(False, epoch).lengths
@@ -207,15 +211,13 @@ def job_of(
 Load = Callable[[bool, np.ndarray, int, int], Batch]
 
 
-def _loader(
-    settings: PretrainSettings, reading: Reading, device: torch.device, examples: Callable[[bool, int], Examples]
-) -> Load:
+def _loader(settings: PretrainSettings, reading: Reading, examples: Callable[[bool, int], Examples]) -> Load:
     masking, first, last = reading.masking, reading.tokenizer.cls_token_id, reading.tokenizer.sep_token_id
 
     def load(is_held_out: bool, indices: np.ndarray, epoch: int, number: int) -> Batch:
         found = examples(is_held_out, epoch)
         texts = [found.text(int(index), first=first, last=last) for index in indices]
-        return masked_batch(texts, masking, np.random.default_rng([settings.seed, epoch, number]), device=device)
+        return masked_batch(texts, masking, np.random.default_rng([settings.seed, epoch, number]), device=torch.device("cpu"))
 
     return load
 
@@ -234,7 +236,7 @@ def _evaluation(
         sums: dict[str, list[float]] = {}
         with precision(), torch.random.fork_rng():
             torch.manual_seed(settings.seed)
-            batches = (load(True, indices, 0, number) for number, indices in enumerate(order))
+            batches = (load(True, indices, 0, number).to(model.device) for number, indices in enumerate(order))
             for scores in run_parts_that_fit(partial(objective.scores, model), batches, device=model.device):
                 for name, (total, count) in scores.items():
                     before = sums.setdefault(name, [0.0, 0.0])

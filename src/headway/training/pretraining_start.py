@@ -10,7 +10,7 @@ import torch
 from headway.architecture import Architecture
 from headway.architecture.parts import MaskedLanguageModelHead, PreTrainingHead
 from headway.inference.engine import usable_cores
-from headway.neural.large_vocabulary import SCORES_AT_ONCE
+from headway.neural.large_vocabulary import scores_of_chunk
 from headway.settings.pretraining import PretrainSettings
 from headway.training.advice import FEW_TOKENS, Facts, advice
 from headway.training.estimate import Estimate, activation_bytes, available, estimate, said
@@ -50,7 +50,7 @@ def needed(
         activation_bytes(encoder.architecture, longest, low=low, checkpointing=checkpointing, fused=encoder.device.type == "cuda")
         for encoder in others
     )
-    heads = sum(scores_bytes(encoder.architecture) for encoder in (first, *others))
+    heads = sum(scores_bytes(encoder.architecture, encoder.device) for encoder in (first, *others))
     return replace(found, activations=found.activations + more + heads)
 
 
@@ -60,12 +60,12 @@ def longest_texts(lengths: np.ndarray, tokens: int) -> list[int]:
     return falling[: max(1, int(np.searchsorted(falling.cumsum(), tokens, side="right")))].tolist()
 
 
-def scores_bytes(architecture: Architecture) -> float:
+def scores_bytes(architecture: Architecture, device: torch.device) -> float:
     """Bytes that a masked LM's scores take: those of a chunk with what is made of them, and the gradient of the token table."""
     head = architecture.head.masked_lm if isinstance(architecture.head, PreTrainingHead) else architecture.head
     if not isinstance(head, MaskedLanguageModelHead):
         return 0.0
-    return 4.0 * (2 * SCORES_AT_ONCE + head.vocab_size * architecture.encoder.embeddings.size)
+    return 4.0 * (2 * scores_of_chunk(device) + head.vocab_size * architecture.encoder.embeddings.size)
 
 
 def work_of(model: Any, objective: PretrainingObjective, lengths: np.ndarray, settings: PretrainSettings, *, peak: float) -> Work:

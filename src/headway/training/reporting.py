@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from headway.core.files import atomic_file
 from headway.neural.model import EncoderModel
@@ -50,12 +51,11 @@ class Reporter:
         self.screen = Screen(shown=self.is_shown)
         self.doing, self.operations = doing, operations
         self.last_loss = math.nan
-        self.losses: deque[float] = deque(maxlen=REMEMBERED)
+        self._seen: deque[list[Any]] = deque(maxlen=REMEMBERED)
         self._model: EncoderModel | None = None
         self._arguments: TrainingArguments | None = None
         self._peak: float | None = None
         self._half: torch.dtype | None = None
-        self._norm: float | None = None
         self._total, self._first, self._drawn = 0, 0, 0.0
         self._began = time.monotonic()
         self._clear_clock()
@@ -86,20 +86,32 @@ class Reporter:
         self._clear_clock()
 
     def step(self, state: TrainerState, result: StepResult, rate: float, batches: Sequence[Batch] = ()) -> None:
-        """Take in one step."""
-        state.unlogged.append([result.loss, result.gradient_norm])
+        """Take in one step. What it saw may still be on its way (``settle``)."""
+        seen: list[Any] = [result.loss, result.gradient_norm]
+        state.unlogged.append(seen)
+        self._seen.append(seen)
         self._tokens += result.tokens
-        self._rate, self._norm = rate, result.gradient_norm
-        self.losses.append(result.loss)
+        self._rate = rate
         if self.screen.is_live:
             self._operations += sum(self._cost(batch) for batch in batches)
             if time.monotonic() - self._drawn >= BETWEEN:
                 self.draw(state)
 
+    def settle(self, state: TrainerState) -> None:
+        """Read the figures of the steps that a GPU has not told yet, all at once."""
+        entries: list[list[Any]] = state.unlogged
+        waiting = [entry for entry in entries if isinstance(entry[0], Tensor)]
+        if not waiting:
+            return
+        told = torch.stack([torch.stack([figure.detach().float() for figure in entry]) for entry in waiting]).tolist()
+        for entry, figures in zip(waiting, told, strict=True):
+            entry[:] = figures
+
     def log_training(self, state: TrainerState) -> None:
         """Record the figures since the last log line."""
         if not state.unlogged:
             return
+        self.settle(state)
         losses, norms = [loss for loss, _ in state.unlogged], [norm for _, norm in state.unlogged]
         norms = list(filter(math.isfinite, norms)) or norms  # a step that float16 left out has none
         state.unlogged = []
@@ -136,6 +148,7 @@ class Reporter:
     def draw(self, state: TrainerState) -> None:
         """Show where training stands."""
         self._drawn = time.monotonic()
+        self.settle(state)
         self.screen.draw(lines(self.view(state), **self.screen.size))
 
     def view(self, state: TrainerState) -> View:
@@ -150,9 +163,9 @@ class Reporter:
             epoch=state.epoch,
             gone=gone,
             left=gone / done * (self._total - state.global_step) if done else None,
-            losses=tuple(self.losses),
+            losses=tuple(loss for loss, _ in self._seen),
             rate=self._rate,
-            norm=self._norm,
+            norm=self._seen[-1][1] if self._seen else None,
             **metric,
             tokens_per_second=self._per_second(self._tokens),
             operations_per_second=self._per_second(self._operations) if self._operations else None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Self, TypeAlias
 
 import torch
+from torch import Tensor
 
 from headway.neural.model import EncoderModel
 from headway.training.batch import Batch, Count, LossSum, number_of_targets
@@ -25,11 +26,12 @@ Precision: TypeAlias = Callable[[], AbstractContextManager[object]]
 class StepResult:
     """What one step saw: the mean loss over its targets, the gradients' norm before clipping, and its tokens.
 
-    ``max_tokens`` is how many tokens at once memory was found to hold; None where it held whatever it was given.
+    ``max_tokens`` is how many tokens at once memory was found to hold; None where it held whatever it was given. A GPU's numbers
+    stay there, (), until somebody reads them: that waits for the step, and the next one could have been on its way.
     """
 
-    loss: float
-    gradient_norm: float
+    loss: float | Tensor
+    gradient_norm: float | Tensor
     tokens: int
     max_tokens: int | None = None
 
@@ -37,7 +39,7 @@ class StepResult:
         """What all processes saw together: losses and tokens added up, and the tokens at once that fit into each memory."""
         if processes.count == 1:
             return self
-        losses, tokens, limits = processes.numbers(self.loss, self.tokens, self.max_tokens or math.inf).T
+        losses, tokens, limits = processes.numbers(float(self.loss), self.tokens, self.max_tokens or math.inf).T
         most = None if math.isinf(limits.min()) else int(limits.min())
         return replace(self, loss=float(losses.sum()), tokens=int(tokens.sum()), max_tokens=most)
 
@@ -94,7 +96,10 @@ def train_step(
         scale.update()
     tell("optimizer_step")
     optimizer.zero_grad(set_to_none=True)
-    return StepResult(float(total), float(norm), sum(batch.tokens for batch in batches), max_tokens)
+    tokens = sum(batch.tokens for batch in batches)
+    if total.device.type == "cpu":
+        return StepResult(float(total), float(norm), tokens, max_tokens)
+    return StepResult(total, norm, tokens, max_tokens)
 
 
 def mixed_precision(device: torch.device, *, bf16: bool | None, fp16: bool = False) -> Precision:

@@ -59,4 +59,5 @@ class Supply:
         """A batch, and where its random numbers start: a batch has the same dropout in whichever process, also after a resume."""
         seeds = np.random.SeedSequence([self.seed, self.state.epochs_done, number]).generate_state(2, np.uint64)
         torch.manual_seed(int(seeds[0] >> 1))
-        return replace(self.job.load(indices, self.state.epochs_done, number), seed=int(seeds[1] >> 1))
+        batch = self.job.load(indices, self.state.epochs_done, number)
+        return replace(batch.to(self.job.model.device), seed=int(seeds[1] >> 1))

@@ -1,6 +1,7 @@
 """``headway pretrain``: a new encoder from raw text."""
 
 import shlex
+from pathlib import Path
 
 from headway.cli.command import Command
 from headway.settings.pretraining import PretrainSettings
@@ -19,6 +20,13 @@ def run(settings: PretrainSettings) -> None:
 
     result = pretrain(settings)
     if not is_first_process():
+        return
+    if settings.tokenize_only:
+        tokens = shlex.quote(str(Path(settings.output_dir) / "tokens"))
+        print(
+            f"Wrote {result.metrics['tokens']:,.0f} tokens of {result.metrics['documents']:,.0f} documents to {tokens}. Next: "
+            f"headway pretrain {tokens} --tokenizer {shlex.quote(str(settings.tokenizer or settings.model))} --output-dir ANOTHER"
+        )
         return
     if not result.metrics["train_steps"]:
         print(

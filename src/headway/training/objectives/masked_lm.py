@@ -18,7 +18,7 @@ def pieces(corpus: Corpus, chosen: np.ndarray, max_length: int, random: np.rando
 
 def loss_sum(model: EncoderModel, batch: Batch) -> Tensor:
     """Cross-entropy summed over the masked tokens; scores of no other token are computed."""
-    return masked_lm_loss(model, model.encode(batch.packed)[batch.places], batch.targets)
+    return masked_lm_loss(model, model.encode(batch.packed).index_select(0, batch.places), batch.targets)
 
 
 def scores(model: EncoderModel, batch: Batch) -> Sums:
