@@ -310,6 +310,19 @@ def best_by_hand(theirs, *, first, second, owner, longest=15):
     return {"score": score, "start": start, "end": stop, "answer": text[start:stop]}
 
 
+@pytest.mark.data
+def test_real_questions_are_answered_as_by_transformers_by_four_families(both, data_folder):
+    ours, theirs = both
+    document = json.loads((data_folder / "squad" / "dev-v1.1.json").read_text(encoding="utf-8"))
+    rows = [row for row in squad_rows(document) if len(row["context"]) < 350 and len(row["question"]) < 60]
+    rows = sorted(rows, key=lambda row: len(row["context"]))[:301]
+    asked = {name: [row[name] for row in rows] for name in ("question", "context")}
+    options = {"max_seq_len": 79, "doc_stride": 7, "top_k": 2, "handle_impossible_answer": True}
+    assert len(rows) == 301
+    for mine, their in zip(ours(**asked, **options), theirs(**asked, **options, batch_size=32), strict=True):
+        assert_same(mine, their)
+
+
 @pytest.fixture(scope="module")
 def minilm(minilm_folder, tmp_path_factory):
     """The real all-MiniLM-L6-v2 with a random last layer: our pipeline and theirs."""
