@@ -15,7 +15,11 @@ class PretrainSettings(TrainingArguments):
 
     files: tuple[str, ...] = field(metadata={"positional": True})
     """Files with text, or patterns such as 'texts/*.txt.xz', or - for standard input. Text in UTF-8, plain, .gz or .xz: a
-    paragraph a line, a blank line between documents. Tables (JSON Lines, Parquet, CSV): a document a row."""
+    paragraph a line, a blank line between documents. Tables (JSON Lines, Parquet, CSV): a document a row. A folder of tokenised
+    text stands for its files."""
+
+    tokenize_only: bool = False
+    """Whether to end once the text is tokenised, in OUTPUT/tokens: another run takes that folder in the place of the files."""
 
     text_column: str = "text"
     """The column of tables that holds the documents."""

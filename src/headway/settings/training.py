@@ -50,6 +50,10 @@ class TrainingArguments(Config):
     max_steps: int = -1
     """Optimiser steps in all; where positive it decides instead of the epochs."""
 
+    max_minutes: float | None = None
+    """Minutes from the first step on, after which training ends with a checkpoint and the status 75; the same command then goes
+    on. None is no limit."""
+
     per_device_train_batch_size: int = 8
     """Texts in a training batch."""
 

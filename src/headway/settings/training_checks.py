@@ -33,6 +33,7 @@ def check_training(arguments: "TrainingArguments") -> None:
     for name, hint in hints_of(arguments).items():
         _check_kind(name, getattr(arguments, name), hint)
     _check_counts(arguments)
+    _check_time(arguments)
     _check_rates(arguments)
     _check_choices(arguments)
     _check_evaluation(arguments)
@@ -141,6 +142,21 @@ def _check_counts(arguments: "TrainingArguments") -> None:
     if arguments.max_steps < 1 and not 0 < arguments.num_train_epochs < math.inf:
         raise ConfigError(
             f"num_train_epochs is {arguments.num_train_epochs}, so nothing would be trained. Use a positive number, or max_steps."
+        )
+
+
+def _check_time(arguments: "TrainingArguments") -> None:
+    if arguments.max_minutes is None:
+        return
+    if not arguments.max_minutes > 0:
+        raise ConfigError(
+            f"max_minutes is {arguments.max_minutes}, in which nothing can be learnt. Use more than 0, or None for no limit."
+        )
+    if arguments.save_strategy == "no" or arguments.save_only_model:
+        why = "save_only_model is on" if arguments.save_only_model else "save_strategy is 'no'"
+        raise ConfigError(
+            f"max_minutes is {arguments.max_minutes:g}, but {why}, so that a training that ends then could not go on. Leave one "
+            "of them out."
         )
 
 

@@ -41,7 +41,7 @@ class Job:
     order: Callable[[int], Sequence[np.ndarray]] = no_batches
     """The batches of an epoch as indices of rows; the same epoch gives the same batches."""
     load: Callable[[np.ndarray, int, int], Batch] = nothing_to_load
-    """A batch from its indices, the epoch and its number within it."""
+    """A batch from its indices, the epoch and its number within it. It may be made on the CPU: it goes to the model's device."""
     evaluate: Callable[[], dict[str, float]] | None = None
     count: Count = number_of_targets
     tokens: Callable[[np.ndarray], int] | None = None

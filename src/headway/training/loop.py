@@ -61,8 +61,8 @@ def train(
 ) -> TrainOutput:
     """Train to the end, from the checkpoint that the arguments name where there is one. The model is changed in place.
 
-    ``use`` gets the state that is kept up to date while training goes on. SIGTERM and Ctrl-C end it after the step under way,
-    with a checkpoint.
+    ``use`` gets the state that is kept up to date while training goes on. SIGTERM, Ctrl-C and ``max_minutes`` end it after the
+    step under way, with a checkpoint.
     """
     processes = join()
     processes.from_first(lambda: check_writable(arguments.output_dir))
@@ -79,7 +79,7 @@ def train(
     noisy = noisy_embeddings(run.model, arguments.neftune_noise_alpha)
     exact = deterministic(job.model.device, wanted=arguments.full_determinism)
     with (
-        Interruptions() as interruptions,
+        Interruptions(arguments.max_minutes) as interruptions,
         finishing(run.optimizer),
         compiled(job.model, arguments),
         noisy,
@@ -289,6 +289,7 @@ class Run:
         """A checkpoint of this step; whether it is on disk."""
         state, arguments = self.state, self.arguments
         self.callbacks.control.should_save = False
+        self.reporter.settle(state)
         state.callbacks = self.callbacks.states()
         state.plateau = {} if self.falling is None else self.falling.state()
         state.loss_scale = {} if self.scale is None else self.scale.state()
@@ -320,7 +321,7 @@ class Run:
         return True
 
     def heed(self, number: int) -> None:
-        """End as this signal wants it, if it is one, with a checkpoint of this step; a training that is done just ends."""
+        """End as this signal or the clock wants it, with a checkpoint of this step; a training that is done just ends."""
         state, arguments = self.state, self.arguments
         if not number or state.stopped or state.global_step >= state.max_steps:
             return

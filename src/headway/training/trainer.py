@@ -397,4 +397,4 @@ class Trainer:
         if self.data_collator is not None and "input_ids" in rows[0]:
             chosen = [rows[int(index)] for index in indices]
             return collated_batch(chosen, self.data_collator, self.encoder, keep=self._has_own_loss)
-        return self.objective.batch([examples[int(index)] for index in indices], self.encoder.device)
+        return self.objective.batch([examples[int(index)] for index in indices], torch.device("cpu"))
