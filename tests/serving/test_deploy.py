@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -31,6 +32,20 @@ def test_flags_exist_and_the_image_is_reached_from_outside(container):
     given = [word for word in (*entry, *container["args"]) if word.startswith("--")]
     assert set(given) <= FLAGS
     assert entry[:4] == ["headway", "serve", "--host", "0.0.0.0"]
+
+
+def test_the_image_is_built_of_what_is_there_and_holds_what_was_installed_alone():
+    """That it builds is not shown here; that what it copies exists and suffices for the package is."""
+    build, final = (DEPLOY / "Dockerfile").read_text().split("\n\n")
+    root = DEPLOY.parent
+    copied = [word for line in build.splitlines() if line.startswith("COPY ") for word in line.split()[1:-1]]
+    assert all((root / name).exists() for name in copied)
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert {"pyproject.toml", "src", "constraints.txt", project["readme"], *project["license-files"]} <= set(copied)
+    extra = re.search(r"'/source\[(\w+)\]'", build)[1]
+    assert extra in project["optional-dependencies"]
+    place = re.search(r"--prefix=(\S+)", build)[1]
+    assert re.findall(r"^COPY .*", final, re.MULTILINE) == [f"COPY --from=build {place} /usr/local"]
 
 
 def test_probes_ask_what_is_public_and_the_port_is_the_servers(container):

@@ -40,6 +40,15 @@ def test_what_is_typed_wins_over_the_environment():
         with_environment(ServeSettings(), {"PORT": "http"})
 
 
+def test_sites_and_the_form_of_the_log_come_from_the_environment_too():
+    found = with_environment(
+        ServeSettings(), {"CORS_ALLOW_ORIGIN": "https://a.example, https://b.example", "JSON_OUTPUT": "true"}
+    )
+    assert (found.cors_origin, found.log) == (("https://a.example", "https://b.example"), "json")
+    assert with_environment(ServeSettings(log="none"), {"JSON_OUTPUT": "false"}).log == "none"
+    assert with_environment(ServeSettings(), {"JSON_OUTPUT": "false"}).log == "text"
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

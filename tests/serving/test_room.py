@@ -7,8 +7,9 @@ import pytest
 
 from headway import pipeline
 from headway.core.batching import TokenSequence
-from headway.errors import EngineError, InputError, TaskError
+from headway.errors import CheckpointError, EngineError, InputError, TaskError
 from headway.graph import export_model
+from headway.serving.attention import Attention
 from headway.serving.exchange import Ask
 from headway.serving.jobs import Job, companies, encode
 from headway.serving.loaded import Source, load, sources
@@ -237,3 +238,50 @@ def test_a_task_may_stand_before_its_model_or_alone():
     ]
     with pytest.raises(TaskError, match="Two models are called sentiment"):
         sources(["sentiment", "sentiment"])
+
+
+def look(room, *, layer=None, **ask):
+    return asyncio.run(room.attention(Ask(**ask), layer=layer))
+
+
+def test_attention_is_shown_layer_by_layer_by_a_graph_that_is_made_once(room, model):
+    found = [look(room, items=[TEXTS[3]], layer=layer) for layer in range(4)]
+    (tokens,) = model.served.tokenizer.encode_sequences([TEXTS[3]])
+    for layer, one in enumerate(found):
+        assert (one.tokens.ids, one.layer, one.layers) == (tokens.ids, layer, 4)
+        assert one.weights.shape[1:] == (len(tokens), len(tokens))
+    assert model.attention.of(model.engine) is model.attention.of(model.engine)
+    assert look(room, items=[TEXTS[3]]).layer == 3
+
+
+def test_attention_has_its_limits(room, model):
+    with pytest.raises(InputError, match=r"The input has \d+ tokens, but attention is shown for 256 at most"):
+        look(room, items=["a " * 300])
+    with pytest.raises(InputError, match="layer is 4, but the model's layers are 0 to 3"):
+        look(room, items=["a"], layer=4)
+    with pytest.raises(RefusedError, match=r"within the 0\.0001 seconds that the request allows"):
+        look(room, items=["a"], timeout=0.0001)
+    room.limits = Limits(max_concurrent_requests=1)
+
+    async def two():
+        asks = [room.attention(Ask(items=["a"]), layer=None) for _ in range(2)]
+        return await asyncio.gather(*asks, return_exceptions=True)
+
+    first, second = asyncio.run(two())
+    assert first.layer == 3
+    assert second.reason == "overloaded"
+
+
+def test_attention_of_a_model_whose_file_was_replaced_is_refused(model_folder, tmp_path):
+    folder = model_folder("sequence-classification", num_labels=3)
+    export_model(folder, tmp_path / "mood", precision="fp32")
+    mood = load(Source(name="mood", model=str(tmp_path / "mood")), threads=1)
+    export_model(folder, tmp_path / "other", precision="fp32")
+    (tmp_path / "other" / "model.onnx").replace(tmp_path / "mood" / "model.onnx")
+    with pytest.raises(CheckpointError, match="its attention would be another model's"):
+        mood.attention.of(mood.engine)
+
+
+def test_a_model_in_torch_shows_no_attention():
+    with pytest.raises(InputError, match="This model runs in torch here"):
+        Attention().of(object())

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headway.graph.attending import AttentionGraph
     from headway.graph.building import build_graph
     from headway.graph.calibration import calibration_sequences
     from headway.graph.exporting import export_model
@@ -19,6 +20,7 @@ GRAPH_VERSION = 4
 
 __all__ = [
     "GRAPH_VERSION",
+    "AttentionGraph",
     "Exported",
     "Session",
     "Shared",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AttentionGraph": "attending",
     "Exported": "packing",
     "Session": "session",
     "Shared": "sharing",

@@ -3,8 +3,7 @@
 The scores of one token cost as much as several layers, and whoever fills masks reads no others.
 """
 
-from collections.abc import Iterable, Iterator
-from copy import deepcopy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from headway.graph.names import IDS, MASKED_LOGITS, MASKS
+from headway.graph.pruning import prune
 
 LOGITS = "logits"
 
@@ -81,25 +81,4 @@ def _finish(graph: onnx.GraphProto, nodes: list[onnx.NodeProto], mask_token_id: 
     vocabulary = logits.type.tensor_type.shape.dim[-1].dim_value
     outputs = [output for output in graph.output if output.name != LOGITS]
     outputs.append(helper.make_tensor_value_info(MASKED_LOGITS, TensorProto.FLOAT, (MASKS, vocabulary)))
-    _replace(graph.output, outputs)
-    needed = _needed(nodes, {output.name for output in outputs})
-    _replace(graph.node, needed)
-    read = {name for node in needed for name in node.input}
-    for place in [place for place, values in enumerate(graph.initializer) if values.name not in read][::-1]:
-        del graph.initializer[place]
-
-
-def _needed(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
-    """The nodes on which the outputs depend."""
-    wanted, kept = set(outputs), []
-    for node in reversed(nodes):
-        if wanted.intersection(node.output):
-            wanted.update(node.input)
-            kept.append(node)
-    return kept[::-1]
-
-
-def _replace(field: Any, values: Iterable[Any]) -> None:
-    copies = [deepcopy(value) for value in values]  # those in the field do not outlive it
-    del field[:]
-    field.extend(copies)
+    prune(graph, nodes, outputs)

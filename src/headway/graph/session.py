@@ -4,7 +4,7 @@
 thread for each call, is the fastest way; for a lone batch a session with several threads is.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -56,18 +56,26 @@ class Session:
 
         Inputs that are missing, or that the model cannot read, are an ``EngineError``.
         """
+        return dict(zip(self.output_names, self._run(None, inputs), strict=True))
+
+    def run_for(self, output: str, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """One of the outputs alone."""
+        (found,) = self._run([output], inputs)
+        return found
+
+    def _run(self, outputs: Sequence[str] | None, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         if missing := [name for name in self.input_names if name not in inputs]:
             raise EngineError(
                 f"The model also reads {', '.join(missing)}; it was given {', '.join(inputs)}. Pass each by its name."
             )
         try:
-            values = self._session.run(None, {name: self._as_read(inputs[name]) for name in self.input_names})
+            found: list[np.ndarray] = self._session.run(outputs, {name: self._as_read(inputs[name]) for name in self.input_names})
         except UNRUNNABLE as error:
             raise EngineError(
                 f"The model could not run a batch of shape {inputs[self.input_names[0]].shape} ({_first_line(error)}). "
                 "Check that the tokenizer is the model's own, and that texts are cut to the length that it was built for."
             ) from error
-        return dict(zip(self.output_names, values, strict=True))
+        return found
 
     def _as_read(self, values: np.ndarray) -> np.ndarray:
         """Rows as a graph reads them that was written for others and asks for (batch, choices, sequence): one choice each."""

@@ -113,8 +113,8 @@ class OnnxEngine:
 
         with self._lock:
             if threads not in self._sessions:
-                made = None if self._is_replaced() else Session(self.model, threads=threads, shared=self.shared)
-                if made is not None and not self._is_replaced():  # while it was read
+                made = None if self.is_replaced() else Session(self.model, threads=threads, shared=self.shared)
+                if made is not None and not self.is_replaced():  # while it was read
                     self._sessions[threads] = made
             if not self._sessions:
                 assert not isinstance(self.model, bytes)  # which nobody replaces
@@ -123,7 +123,8 @@ class OnnxEngine:
                 )
             return self._sessions.get(threads) or next(iter(self._sessions.values()))
 
-    def _is_replaced(self) -> bool:
+    def is_replaced(self) -> bool:
+        """Whether the file is another one than when the engine was made."""
         return not isinstance(self.model, bytes) and _version(self.model) != self._version
 
 

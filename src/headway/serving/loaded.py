@@ -17,6 +17,7 @@ from headway.core.hashes import content_hash
 from headway.errors import EngineError, HeadwayError, TaskError
 from headway.inference import pipeline
 from headway.inference.engine import Engine
+from headway.serving.attention import Attention
 from headway.serving.exchange import Served
 from headway.tasks import ModelFacts, Prepared, Task, task_names, token_limit
 from headway.tasks import task as find_task
@@ -47,6 +48,7 @@ class Loaded:
     engine: Engine
     is_retired: bool = False
     """Another version has taken its place."""
+    attention: Attention = field(default_factory=Attention)
     _prepared: OrderedDict[tuple[str, bytes], Prepared] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

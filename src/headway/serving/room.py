@@ -11,6 +11,7 @@ from typing import TypeVar
 from headway.core.batching import TokenSequence
 from headway.errors import HeadwayError, TaskError
 from headway.inference.engine import usable_cores
+from headway.serving.attention import Attended, attended
 from headway.serving.batching import due_time
 from headway.serving.control import Command, Others
 from headway.serving.counters import Counters
@@ -100,6 +101,24 @@ class Room:
         finally:
             self._is_under_way(-1)
         return self._finished(job)
+
+    async def attention(self, ask: Ask, *, layer: int | None) -> Attended:
+        model = self._find(ask.model, ask.task)
+        task = find_task(ask.task or model.served.task)
+        self._admit(ask, model.served, task=task.name)
+
+        def attend() -> Attended:
+            (encoded,) = model.prepare(task, ask.options).encode(ask.items)
+            return attended(model.attention.of(model.engine), encoded.sequences, layer=layer)
+
+        self._is_under_way(1)
+        try:
+            found = asyncio.ensure_future(self.compute(attend))
+            return await (found if ask.timeout is None else _within(found, ask.arrived + ask.timeout))
+        except TimeoutError:
+            raise expired(ask) from None
+        finally:
+            self._is_under_way(-1)
 
     async def compute(self, function: Callable[[], Found]) -> Found:
         return await asyncio.get_running_loop().run_in_executor(self._helpers, function)
@@ -277,9 +296,9 @@ class Room:
         self.counters.count_request(job, outcome=outcome, seconds=seconds, queued=queued, tokens=tokens)
 
 
-async def _within(done: "asyncio.Future[None]", deadline: float) -> None:
+async def _within(done: "asyncio.Future[Found]", deadline: float) -> Found:
     async with asyncio.timeout(deadline - time.monotonic()):
-        await done
+        return await done
 
 
 def _set(waiters: Sequence["asyncio.Future[None]"]) -> None:

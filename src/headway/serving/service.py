@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from headway.serving.attention import Attended
 from headway.serving.exchange import Answers, Ask, Served
 from headway.settings.serving import Limits
 
@@ -37,6 +38,10 @@ class Service(Protocol):
         Refused as a whole: ``overloaded``, ``too_many_inputs``, ``expired``, ``not_ready``, ``unknown_model``, ``wrong_task``, or
         options that the task does not have. Whoever cancels the call takes back what has not begun.
         """
+        ...
+
+    async def attention(self, ask: Ask, *, layer: int | None) -> Attended:
+        """How a layer of the model, by default the last, attends to the only item of an ask. Refused as ``answer`` is."""
         ...
 
     async def compute(self, function: Callable[[], Found]) -> Found:

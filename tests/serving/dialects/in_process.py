@@ -16,6 +16,7 @@ from headway import Pipeline, pipeline
 from headway.core.batching import TokenSequence
 from headway.errors import HeadwayError
 from headway.inference.schedule import Answered, places
+from headway.serving.attention import Attended, Attention, attended
 from headway.serving.exchange import Answers, Ask, Served, Timings
 from headway.serving.http import HttpRequest, HttpResponse
 from headway.serving.refusals import RefusedError
@@ -91,6 +92,12 @@ class PipelineService:
             prepared=prepared,
             given=frozenset(ask.options),
         )
+
+    async def attention(self, ask: Ask, *, layer: int | None) -> Attended:
+        served = self.find(ask.model, task=ask.task)
+        pipe = self.by_name[served.name].pipe(ask.task or served.task)
+        (encoded,) = find_task(pipe.task).prepare(pipe.facts, pipe.choose(**ask.options)).encode(ask.items)
+        return attended(Attention().of(pipe.engine), encoded.sequences, layer=layer)
 
     async def compute(self, function: Any) -> Any:
         return function()

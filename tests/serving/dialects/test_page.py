@@ -106,6 +106,19 @@ def test_words_around_an_entity_and_an_answer_are_weighed_and_these_are_marked(r
     assert f"<mark>{pipe('reader')(asked)['answer']}</mark>" in page
 
 
+def test_where_a_model_looks_is_a_map_with_choices(read):
+    page = read("/", task="token-classification", model="tagger", text=TEXT, look="1")
+    found = answer(page)
+    assert found.count("Layer ") >= 2
+    assert "Mean of all" in found
+    assert "What each word on the left looks at in layer" in found
+    seen = page[page.index('class="scroll attention"') :].partition("</table>")[0]
+    assert seen.count('<th scope="row">') == seen.count('<th scope="col">') - 1 == 7  # five words between [CLS] and [SEP]
+    assert seen.count('<td class="heat"') == 49
+    assert re.search(r'<div class="scroll attention" tabindex="0" role="region" aria-label="[^"]+">', page)
+    assert all(re.search(rf"<label>{name} <select>", page) for name in ("Layer", "Head", "Of"))
+
+
 def test_the_operator_sees_the_models_and_may_unload_them(read):
     page = read("/")
     table = re.search(r'<details id="models">(.*?)</details>', page, re.DOTALL)

@@ -23,6 +23,8 @@ FROM_ENVIRONMENT = {
     "MAX_BATCH_TOKENS": "max_batch_tokens",
     "MAX_CLIENT_BATCH_SIZE": "max_client_batch_size",
     "PAYLOAD_LIMIT": "payload_limit",
+    "CORS_ALLOW_ORIGIN": "cors_origin",
+    "JSON_OUTPUT": "log",
 }
 """Names that charts for text-embeddings-inference and Vertex AI set; what is typed wins over them."""
 
@@ -86,6 +88,10 @@ def _read(variable: str, said: str, name: str) -> Any:
         return (said,)
     if name == "revision":
         return said
+    if name == "cors_origin":
+        return tuple(said.replace(",", " ").split())
+    if name == "log":
+        return "json" if said.lower() in ("true", "1") else "text"
     if not said.isdigit():
         raise ConfigError(f"The variable {variable} is {said!r}, but it is a whole number. Correct it, or unset it.")
     return int(said)

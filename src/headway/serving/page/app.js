@@ -1,5 +1,6 @@
 // The page to try models: a form made of what the server says its tasks read, and the answer drawn.
 
+import { attention } from "./attention.js";
 import { answered } from "./csv.js";
 import { ask, element } from "./dom.js";
 import { drawn, weighed } from "./draw.js";
@@ -10,6 +11,7 @@ const at = (id) => document.getElementById(id);
 const LONG = new Set(["text", "context", "documents", "choices", "sentences"]);
 const MANY = new Set(["documents", "choices", "sentences"]);
 const WORDS = new Map([["text-classification", "text"], ["zero-shot-classification", "text"], ["token-classification", "text"], ["question-answering", "context"]]);
+const LOOKS = new Set([...WORDS.keys(), "fill-mask", "feature-extraction", "sentence-embeddings", "next-sentence-prediction"]);
 const BEGIN = {
   text: "The plot is thin, but the actors are wonderful and I enjoyed every minute.", question: "Where does Clara live?",
   context: "My name is Clara, and I have lived in Berkeley since 2019.", query: "How do I bake bread?", prompt: "She opened the umbrella because",
@@ -44,6 +46,7 @@ function build() {
   at("fields").replaceChildren(...(FIELDS[task] ?? reads).map((name) => field(name, task)));
   at("options").replaceChildren(...Object.entries(options.properties).map(([name, schema]) => option(name, schema)));
   at("why").hidden = !WORDS.has(task);
+  at("look").hidden = !LOOKS.has(task);
   if (task === "zero-shot-classification") at("option-candidate_labels").value = '["praise", "complaint", "question"]';
   at("more").open = task === "zero-shot-classification";
   at("code").hidden = true;
@@ -107,10 +110,14 @@ function request() {
 
 const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
 
-function show(parts, raw) {
+function show(parts, answer) {
   at("answer").replaceChildren(...parts);
-  at("raw").hidden = raw === undefined;
-  at("json").textContent = raw === undefined ? "" : JSON.stringify(raw, null, 2);
+  raw(answer);
+}
+
+function raw(answer) {
+  at("raw").hidden = answer === undefined;
+  at("json").textContent = answer === undefined ? "" : JSON.stringify(answer, null, 2);
 }
 
 async function busy(button, work) {
@@ -140,6 +147,17 @@ async function why() {
   code(task, body);
 }
 
+async function look() {
+  const { task, body } = request();
+  const { top_k, ...options } = body.options;
+  const asked = { ...body, inputs: Array.isArray(body.inputs) ? body.inputs[0] : body.inputs, options };
+  if (task === "zero-shot-classification") [asked.label] = (await ask(`tasks/${task}`, body)).labels;
+  let found;
+  const parts = await attention(task, asked, (answer) => { found = answer; raw(answer); });
+  show(parts, found);
+  code(task, body);
+}
+
 /** The same question as programs ask it. */
 function code(task, { inputs, options, model }) {
   const python = (value) => JSON.stringify(value).replace(/\bnull\b/g, "None").replace(/\btrue\b/g, "True").replace(/\bfalse\b/g, "False");
@@ -164,6 +182,7 @@ function listen() {
   at("task").addEventListener("change", build);
   at("ask").addEventListener("submit", (event) => { event.preventDefault(); busy(at("send"), send); });
   at("why").addEventListener("click", () => busy(at("why"), why));
+  at("look").addEventListener("click", () => busy(at("look"), look));
   at("ask").addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) at("ask").requestSubmit(); });
   at("file").addEventListener("change", (event) => dropped(event.target.files));
   at("key").addEventListener("change", load);
@@ -181,6 +200,7 @@ function filled(asked) {
   }
   if (asked.has("ask")) busy(at("send"), send);
   if (asked.has("why")) busy(at("why"), why);
+  if (asked.has("look")) busy(at("look"), look);
 }
 
 async function load() {
