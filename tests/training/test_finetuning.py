@@ -100,7 +100,9 @@ def test_a_file_without_the_usual_columns_says_how_to_name_them(settings, tmp_pa
 def test_one_label_for_all_rows_is_refused(settings, tmp_path):
     path = tmp_path / "one.csv"
     path.write_text("text,label\ngood,pos\nfine,pos\n", encoding="utf-8")
-    with pytest.raises(DataError, match="Every row has the label 'pos', so there is nothing to tell apart"):
+    with pytest.raises(
+        DataError, match=r"Every row has the label 'pos', so there is nothing to tell apart\. Give rows of two labels\."
+    ):
         fine_tune(settings(train=str(path)), progress=False)
 
 

@@ -172,3 +172,21 @@ def test_further_tokens_of_words_learn_what_label_all_tokens_says(tiny_config, t
     )
     (example,) = teacher._held_out.reading.examples(rows, "train_dataset", labelled=True)
     assert example.target == [-100, 1, *[further] * 4, 0, -100]
+
+
+@pytest.mark.parametrize(("name", "said"), [
+    ("training_step", r"Mine defines training_step, which nothing here calls\. .* write compute_loss in a subclass"),
+    ("create_optimizer", r"Mine defines create_optimizer, .* or optimizers, or optimizer_cls_and_kwargs"),
+    ("get_train_dataloader", r"Mine defines get_train_dataloader, .* A data_collator may make them"),
+    ("_get_train_sampler", r"Mine defines _get_train_sampler, .* use train_sampling_strategy"),
+])  # fmt: skip
+def test_a_method_of_a_subclass_that_nothing_would_call_is_refused(model, tmp_path, name, said):
+    kind = type("Mine", (Trainer,), {name: lambda self, *given: None})
+    with pytest.raises(ConfigError, match=said):
+        kind(model, TrainingArguments(str(tmp_path)))
+
+
+def test_a_method_that_training_does_not_go_through_is_said(model, tmp_path):
+    kind = type("Mine", (Trainer,), {"evaluate": lambda self, *given: None})
+    with pytest.warns(UserWarning, match=r"Mine defines evaluate, which train\(\) does not call\. .* use compute_metrics"):
+        kind(model, TrainingArguments(str(tmp_path)))

@@ -73,9 +73,9 @@ def found_problem(values: Iterable[Any]) -> str:
 def _told_apart(names: tuple[str, ...]) -> tuple[str, ...]:
     """The labels, if there is anything to tell apart."""
     if len(names) == 1:
+        number = ", or, if it is a number to learn, --problem-type regression" if names[0].isdecimal() else ""
         raise DataError(
-            f"Every row has the label {names[0]!r}, so there is nothing to tell apart. Give rows of at least two labels, or say "
-            "with --problem-type what else they are: regression, or multi_label_classification."
+            f"Every row has the label {names[0]!r}, so there is nothing to tell apart. Give rows of two labels{number}."
         )
     return names
 

@@ -1,5 +1,6 @@
 """What a training cannot be made of: refused before the first step, by the argument's name and with what to do instead."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ LOADERS = (
     "iterate over your own DataLoader with a loop of your own."
 )
 OPTIMIZER = (
-    "Trainer has no {name} before train(): optim, optim_args, lr_scheduler_type and lr_scheduler_kwargs say what they are."
+    "Trainer has no {name} before train(): optim, optim_args, lr_scheduler_type and lr_scheduler_kwargs say what they are, or "
+    "optimizers, or optimizer_cls_and_kwargs."
 )
 ABSENT: Mapping[str, str] = {
     **{name: LOADERS.format(name=name) for name in ("get_train_dataloader", "get_eval_dataloader", "get_test_dataloader")},
@@ -29,12 +31,33 @@ ABSENT: Mapping[str, str] = {
     },
     "training_step": "Trainer has no training_step: write compute_loss in a subclass, or a callback for what happens "
     "around a step.",
+    "_get_train_sampler": "Trainer has no sampler: use train_sampling_strategy, or rows in the order that you want.",
+    "_prepare_inputs": "Trainer has no _prepare_inputs: use a data_collator.",
     "prediction_step": "Trainer has no prediction_step: use predict(), compute_metrics or preprocess_logits_for_metrics.",
     "evaluation_loop": "Trainer has no evaluation_loop: use evaluate() or predict().",
     "accelerator": "Trainer has no accelerator: Accelerate is not used.",
     "model_wrapped": "Trainer has no model_wrapped: trainer.model is the model.",
 }
 """What transformers' Trainer has and this one cannot have, and what to use instead."""
+
+
+NOT_CALLED: Mapping[str, str] = {
+    "evaluate": "compute_metrics, or a callback with on_evaluate",
+    "log": "a callback with on_log",
+}
+"""Methods that train() does not go through, and what to use where it is to do more."""
+
+
+def check_methods(kind: type, usual: type) -> None:
+    """Refuse a subclass whose methods would never be called, and warn of those that train() does not call."""
+    for name in ABSENT:
+        if hasattr(kind, name) and not hasattr(usual, name):
+            raise ConfigError(f"{kind.__name__} defines {name}, which nothing here calls. {ABSENT[name]}")
+    for name, instead in NOT_CALLED.items():
+        if getattr(kind, name) is not getattr(usual, name):
+            warnings.warn(
+                f"{kind.__name__} defines {name}, which train() does not call. For what it is to do use {instead}.", stacklevel=4
+            )
 
 
 def check_given(model: Any, model_init: Any, arguments: Any) -> None:

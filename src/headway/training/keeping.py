@@ -62,7 +62,8 @@ def check_writable(folder: str | Path) -> None:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"headway")
     except OSError as error:
+        why = "it is a file" if Path(folder).is_file() else error
         raise CheckpointError(
-            f"output_dir is {str(folder)!r}, which cannot be written to ({error}), so no checkpoint could be kept. "
+            f"output_dir is {str(folder)!r}, which cannot be written to ({why}), so no checkpoint could be kept. "
             f"{REMEDY}, or give another folder."
         ) from error

@@ -75,6 +75,7 @@ class Trainer:
         task: str | None = None,
         progress: bool = True,
     ) -> None:
+        checks.check_methods(type(self), Trainer)
         checks.check_given(model, model_init, args)
         self._own_optimizer = own_optimizer(optimizers, optimizer_cls_and_kwargs, model_init=model_init)
         self.args = args or TrainingArguments()
@@ -88,8 +89,7 @@ class Trainer:
         self.preprocess_logits_for_metrics = preprocess_logits_for_metrics
         publishers = [publishing.Publisher(self.save_model)] if self.args.push_to_hub and current().is_first else []
         self.callbacks = Callbacks([*trackers(self.args), *(callbacks or ()), *publishers])
-        self.state = TrainerState()
-        self._named_task = task
+        self.state, self._named_task = TrainerState(), task
         self.is_world_process_zero = lambda: current().is_first
         self.is_local_process_zero = lambda: current().is_first_of_machine
         self._result: TrainOutput | None = None
