@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import typing
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from contracts.task_examples import Examples, examples
@@ -182,3 +184,18 @@ def test_torch_and_onnx_agree(tried):
     torch = pipeline(tried.task.name, tried.folder, engine="torch", **tried.tries.options)
     assert is_near(plain(torch, items), plain(tried.pipe, items))
     assert is_near(torch(items[0]), tried.pipe(items[0]))
+
+
+@each_task
+def test_numbers_and_switches_of_numpy_are_those_of_python_and_words_are_no_switches(found: Task):
+    values = {"max_length": 29, "count_dropped": True}
+    if "top_k" in {field.name for field in dataclasses.fields(found.options)}:
+        values["top_k"] = 2
+    given = {name: np.asarray(value)[()] for name, value in values.items()}
+    chosen = found.choose({**examples(found).options, **given})
+    assert chosen == found.choose({**examples(found).options, **values})
+    assert json.loads(json.dumps(chosen.to_dict()))["max_length"] == 29
+    hints = typing.get_type_hints(found.options)
+    for name in (name for name, hint in hints.items() if bool in (hint, *typing.get_args(hint)) and name != "return_all_scores"):
+        with pytest.raises(TaskError, match=f"{name} is 'no', but it is on or off. Use True or False."):
+            found.choose({**examples(found).options, name: "no"})

@@ -1,3 +1,5 @@
+from collections import deque
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -74,6 +76,14 @@ def ready(model_folder, _cache):
 def test_questions_of_the_usual_data_sets_are_read(item, prompt, endings, choices):
     found = read_question(item)
     assert (found.prompt, list(found.endings), list(found.choices), found.names) == (prompt, endings, choices, None)
+
+
+@pytest.mark.parametrize("choices", [np.array(["a", "b"]), np.array(["a", "b"], object), deque(["a", "b"])], ids=repr)
+def test_choices_may_be_an_array_as_in_rows_of_data_frames(choices):
+    found = read_question({"prompt": "p", "choices": choices})
+    named = read_question({"prompt": "p", "choices": {"text": choices, "label": np.array(["A", "B"])}})
+    assert (found.choices, named.choices, named.names) == (("a", "b"), ("a", "b"), ("A", "B"))
+    assert {type(text) for text in (*found.choices, *named.names)} == {str}
 
 
 def test_named_choices_keep_their_names():

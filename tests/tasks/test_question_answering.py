@@ -210,7 +210,7 @@ def test_the_limit_is_the_models_or_384_or_what_is_asked_for(tiny_tokenizer):
         pytest.param(
             {"no_answer_threshold": "x"}, r"no_answer_threshold is 'x', but it is a difference of scores", id="no number"
         ),
-        pytest.param({"align_to_words": "no"}, r"align_to_words is 'no', which says neither yes nor no", id="no truth"),
+        pytest.param({"align_to_words": "no"}, r"align_to_words is 'no', but it is on or off", id="no truth"),
         pytest.param({"overflow": "windows"}, r"overflow is 'windows', .* known are truncate, window, error", id="overflow"),
     ],
 )

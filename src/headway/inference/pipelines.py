@@ -18,6 +18,7 @@ from headway.inference.schedule import Answered, Place, places, stream
 from headway.tasks import Call, ModelFacts, Prepared, Task, TaskOptions, task_names, task_of, token_limit
 from headway.tasks import task as find_task
 from headway.tasks.note import noted_options, noted_task
+from headway.tasks.task import plain
 
 if TYPE_CHECKING:
     from headway.text import Tokenizer
@@ -191,6 +192,7 @@ def _in_memory(
 
 def checked_batch_size(batch_size: int | None) -> int | None:
     """The most texts of a batch, if it is a number of texts; None for as many as the engine likes."""
+    batch_size = plain(batch_size)
     if batch_size is not None and (not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1):
         raise ConfigError(f"batch_size is {batch_size!r}, but it counts texts. Use a whole number from 1 on, or None.")
     return batch_size

@@ -4,13 +4,13 @@ SWAG and HellaSwag (a beginning, ``sent1`` and ``sent2``, with endings), RACE (a
 premise with two choices), CommonsenseQA, OpenBookQA and ARC (a question with choices that have letters), PIQA.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from headway.errors import DataError, InputError
 from headway.tasks.columns import TableForm
-from headway.tasks.inputs import read_text
+from headway.tasks.inputs import is_list, read_text
 
 MOST = 10
 """Choices that stand in columns of their own."""
@@ -92,10 +92,10 @@ def _choices(cells: Mapping[str, Any]) -> tuple[tuple[str, ...] | None, tuple[st
         names, found = found.get("label"), found["text"]
     if found is None:
         found = [cells[role] for role in NUMBERED if cells.get(role) not in (None, "")]
-    elif isinstance(found, str) or not isinstance(found, Sequence):
+    elif not is_list(found):
         raise InputError(f"The choices are a {type(found).__name__}, but they are a list of texts. Write choices=['…', '…'].")
-    if not found:
-        raise InputError("An input has no choices, so there is nothing to choose from. Give at least one: choices=['…', '…'].")
     choices = tuple(map(read_text, found))
+    if not choices:
+        raise InputError("An input has no choices, so there is nothing to choose from. Give at least one: choices=['…', '…'].")
     named = names is not None and len(names) == len(choices)
     return tuple(map(str, names)) if named else None, choices

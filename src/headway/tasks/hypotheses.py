@@ -29,7 +29,7 @@ def read_labels(labels: Any) -> tuple[str, ...]:
         )
     if not len(labels):
         raise no_labels()
-    return tuple(labels)
+    return tuple(map(str, labels))  # plain ones, also of an array
 
 
 def check_template(template: Any) -> None:

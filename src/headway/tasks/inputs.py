@@ -1,6 +1,6 @@
 """What callers hand to a task: a text, or a pair of texts; anything else is refused with a message that says what it was."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set, Sized
 from typing import Any
 
 from headway.errors import InputError
@@ -20,7 +20,7 @@ def read_text(item: Any) -> str:
         item = item["text"]
     if not isinstance(item, str):
         raise not_text(item, "a text (a string)")
-    return item
+    return str(item)  # a plain one, also of an array
 
 
 def read_pair(item: Any) -> tuple[str, str | None]:
@@ -34,6 +34,13 @@ def read_pair(item: Any) -> tuple[str, str | None]:
         raise InputError(f'An input has the keys {keys}, but a text or pair has "text" and perhaps "text_pair". Rename them.')
     pair = item.get("text_pair")
     return read_text(item["text"]), None if pair is None else read_text(pair)
+
+
+def is_list(value: Any) -> bool:
+    """Whether a value holds several things in their order: a list, a tuple, an array, a column of a table."""
+    if isinstance(value, str | bytes | bytearray | Mapping | Set) or getattr(value, "shape", None) == ():
+        return False
+    return isinstance(value, Iterable) and isinstance(value, Sized)
 
 
 def not_text(item: Any, wanted: str, *, advice: Mapping[Any, str] = ADVICE) -> InputError:

@@ -79,9 +79,6 @@ class QuestionOptions(TaskOptions):
             _check_count("max_length", self.max_length)
         if self.stride is not None:
             _check_count("stride", self.stride, least=0)
-        for name in ("handle_impossible_answer", "align_to_words", "no_answer_score"):
-            if not isinstance(value := getattr(self, name), bool):
-                raise TaskError(f"{name} is {value!r}, which says neither yes nor no. Use True or False.")
         threshold = self.no_answer_threshold
         if threshold is not None and (not isinstance(threshold, int | float) or isinstance(threshold, bool)):
             raise TaskError(

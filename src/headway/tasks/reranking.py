@@ -29,7 +29,6 @@ from headway.tasks.task import (
     TaskOptions,
     Training,
     check_count,
-    check_truth,
 )
 from headway.tasks.text_classification import ACTIVATIONS, JOINS, Activation, default_activation
 
@@ -60,7 +59,6 @@ class RankingOptions(TaskOptions):
 
     def __post_init__(self) -> None:
         check_count("top_k", self.top_k)
-        check_truth("return_documents", self.return_documents)
         if self.prompt is not None and self.prompt_name is not None:
             raise TaskError(
                 f"prompt ({self.prompt!r}) and prompt_name ({self.prompt_name!r}) both say what to put before a query. "

@@ -10,7 +10,7 @@ from headway.errors import InputError, TaskError
 from headway.tasks.calls import one_input
 from headway.tasks.columns import PAIRS, TableForm, label_table
 from headway.tasks.correlation_scorer import CorrelationScorer
-from headway.tasks.inputs import read_text
+from headway.tasks.inputs import is_list, read_text
 from headway.tasks.members import Members, joined
 from headway.tasks.similarities import SIMILARITIES
 from headway.tasks.table import Column
@@ -100,7 +100,7 @@ def read_comparison(item: Any) -> Comparison:
     others = item["sentences"]
     if isinstance(others, str):
         return Comparison(read_text(item["source_sentence"]), (others,), is_pair=True)
-    if not isinstance(others, list | tuple):
+    if not is_list(others):
         raise InputError(
             f"sentences is a {type(others).__name__}, but the texts to compare with are a list. Use sentences=[…], or one text."
         )

@@ -256,7 +256,7 @@ class Task:
     def choose(self, values: Mapping[str, Any]) -> TaskOptions:
         """The options with these values. What transformers' tokenizers take is understood or refused (``spellings``)."""
         known = [field.name for field in dataclasses.fields(self.options)]
-        given = in_our_words(self.translate(values), known)
+        given = {name: plain(value) for name, value in in_our_words(self.translate(values), known).items()}
         for name in given:
             if name not in known:
                 raise TaskError(f"{self.name} has no option {name!r}. Its options are {', '.join(known)}.{closest(name, known)}")
@@ -283,10 +283,17 @@ class Task:
         return self.training
 
 
+def plain(value: Any) -> Any:
+    """A number, text or switch of NumPy as Python's: they often come out of arrays."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def check_choices(options: type[TaskOptions], given: Mapping[str, Any]) -> None:
-    """Refuse a value that is not among those that its field's ``Literal`` lists."""
+    """Refuse a value that is not among those that its field's ``Literal`` lists, and what is no switch where one belongs."""
     for name, hint in typing.get_type_hints(options).items():
-        members = (hint,) if typing.get_origin(hint) is Literal else typing.get_args(hint)
+        members = (hint,) if typing.get_origin(hint) in (Literal, None) else typing.get_args(hint)
+        if bool in members and name in given:
+            check_truth(name, given[name])
         known = [choice for member in members if typing.get_origin(member) is Literal for choice in typing.get_args(member)]
         if known and name in given and given[name] not in (*known, *([None] if type(None) in members else [])):
             raise TaskError(
@@ -296,7 +303,7 @@ def check_choices(options: type[TaskOptions], given: Mapping[str, Any]) -> None:
 
 def check_truth(name: str, value: Any) -> None:
     """Refuse what is neither true nor false, such as the word "false"."""
-    if not isinstance(value, bool | int | np.bool_ | None):
+    if not isinstance(value, bool | int | None):
         raise TaskError(f"{name} is {value!r}, but it is on or off. Use True or False.")
 
 

@@ -23,7 +23,7 @@ from headway.tasks.limits import check_lengths, token_limit
 from headway.tasks.numbers import softmax
 from headway.tasks.references import WITHHELD
 from headway.tasks.table import LABEL, Column
-from headway.tasks.task import Call, Encoded, Evaluation, ModelFacts, Outputs, Scorer, Task, TaskOptions, check_count, check_truth
+from headway.tasks.task import Call, Encoded, Evaluation, ModelFacts, Outputs, Scorer, Task, TaskOptions, check_count
 from headway.tasks.text_classification import JOINS
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ class ZeroShotOptions(TaskOptions):
 
     def __post_init__(self) -> None:
         check_count("top_k", self.top_k)
-        check_truth("multi_label", self.multi_label)
         check_template(self.hypothesis_template)
         read_labels(self.candidate_labels)
 
