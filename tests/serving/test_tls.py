@@ -53,6 +53,7 @@ def test_https_is_answered_and_a_new_certificate_is_taken_up_on_sighup(issue, tr
     with serving("--tls-certificate", str(certificate), "--tls-key", str(key)) as (process, url):
         assert url.startswith("https://")
         assert classify(url, context=trust) == 200
+        assert classify(url, "a" * 5_000_000, context=trust) == 413  # after all of it was sent
         version, first = shown(url, trust)
         assert version in ("TLSv1.3", "TLSv1.2")
         with pytest.raises(ssl.SSLError):  # a client that knows nothing of the authority

@@ -74,11 +74,12 @@ class Connection(asyncio.Protocol):
 
     def _read(self) -> None:
         """Read what has come, as long as no request waits."""
-        self._is_reading = True
+        came, place, self._is_reading = self._unread, 0, True
         try:
-            while self._unread and not self._waiting:
-                piece, self._unread = self._unread[:PIECE], self._unread[PIECE:]
-                self._reader.feed(piece)
+            while place < len(came) and not self._waiting:
+                self._reader.feed(came[place : place + PIECE])
+                place += PIECE
+            self._unread = came[place:]
         except InputError:
             self._unread = b""
             self._end_unread()

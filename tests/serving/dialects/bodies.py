@@ -24,6 +24,13 @@ BASES = {
     "/tasks/sentence-embeddings": {"inputs": [TEXT], "options": {"prompt": "a", "ranges": None, "output_precision": "ubinary"}},
     "/tasks/next-sentence-prediction": {"inputs": {"text": TEXT, "next_sentence": "a"}, "options": {"max_length": 9}},
     "/tasks/text-classification/words": {"inputs": TEXT, "options": {"join": "max"}, "model": "mood", "label": "LABEL_1"},
+    "/tasks/text-classification/attention": {"inputs": {"text": TEXT, "text_pair": "a"}, "layer": 1, "head": 2, "by": "token"},
+    "/tasks/zero-shot-classification/attention": {
+        "inputs": TEXT,
+        "options": {"hypothesis_template": "{} ."},
+        "label": "a",
+        "model": "judge",
+    },
     "/predict": {"inputs": [[TEXT], ["a", "b"]], "raw_scores": True, "truncate": None, "truncation_direction": "Right"},
     "/rerank": {"query": "a", "texts": [TEXT, "b"], "return_text": True, "raw_scores": False, "truncate": True},
     "/similarity": {"inputs": SIMILAR, "parameters": {"truncate": True, "prompt_name": "query"}},
