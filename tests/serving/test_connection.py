@@ -55,7 +55,7 @@ class App:
 
     def __init__(self):
         self.room = SimpleNamespace(limits=SimpleNamespace(body_timeout=0.05))
-        self.may_answer, self.kept, self.begun, self.checked = asyncio.Event(), [], [], 0
+        self.may_answer, self.kept, self.begun, self.checked, self.held = asyncio.Event(), [], [], 0, 0
         self.may_answer.set()
 
     def check(self, request, *, client):
@@ -242,6 +242,32 @@ def test_who_is_refused_while_sending_a_body_may_send_on_so_that_the_answer_arri
 
     talk(story)
     talk(at_the_end)
+
+
+def test_bodies_that_do_not_end_take_a_bounded_room_in_all_connections_together(monkeypatch):
+    monkeypatch.setattr("headway.serving.connection.MOST_HELD", 1000)
+    head = b"POST /a HTTP/1.1\r\nContent-Length: 1500\r\n\r\n"
+
+    async def story(connection, app, state):
+        connection.data_received(head + b"a" * 1400)  # more than there is room for, but alone
+        assert (app.held, connection.transport.written) == (1400, b"")
+        other = connections(app, patience=1, most=3)(server_state=state)
+        other.connection_made(Transport())
+        other.data_received(head + b"b")
+        assert b"no room for more bodies" in other.transport.written
+        connection.data_received(b"a" * 100)
+        await a_while()
+        assert app.held == 0
+        other = connections(app, patience=1, most=3)(server_state=state)
+        other.connection_made(Transport())
+        for sent, held in [(head + b"a" * 900, 900), (b"", 900)]:
+            other.data_received(sent)
+            assert app.held == held
+        other.connection_lost(None)
+        assert app.held == 0
+        state.connections -= {one for one in state.connections if one is not connection}
+
+    talk(story)
 
 
 def test_at_the_end_of_the_server_an_idle_connection_closes_and_a_busy_one_once_all_is_answered():

@@ -20,6 +20,8 @@ class App:
 
     def __init__(self, room: Room, routes: Router, *, keys: Keys, log: Log, origins: Sequence[str] = ()) -> None:
         self.room, self.routes, self.keys, self.log, self.origins = room, routes, keys, log, frozenset(origins)
+        self.held = 0
+        """Bytes of bodies that have come in part, over all connections."""
 
     def check(self, request: HttpRequest, *, client: str) -> None:
         """Refuse a request before its body is read: without a key, too large as far as it says its size, or compressed."""

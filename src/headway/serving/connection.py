@@ -22,6 +22,8 @@ PIECE = 16384
 """Bytes that are read at once: requests that wait take far more room than their bytes, so of many few are made at a time."""
 SLOWEST = 1024
 """Bytes a second of an answer that a client has to read, or it is left."""
+MOST_HELD = 256_000_000
+"""Bytes of bodies that have come in part, over all connections; a body within the limit may always come alone."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 UNREADABLE = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 MISTAKE = json_response({"error": "The server made a mistake, of which its log says more. Tell the operator."}, status=500)
@@ -45,7 +47,7 @@ class Connection(asyncio.Protocol):
         self._waiting = deque[tuple[HttpRequest, RefusedError | None, bool]]()
         """Requests that were read, perhaps why they are refused, and whether the connection goes on after them."""
         self._task: asyncio.Task[None] | None = None
-        self._unread = b""
+        self._unread, self._held = b"", 0
         self._is_reading = self._is_asked = self._is_full = self._is_paused = self._is_ending = self._is_lost = False
         self._active, self._owed = time.monotonic(), (0.0, 0)
         self._timers = dict[str, asyncio.TimerHandle]()
@@ -61,6 +63,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = True
+        self._hold(0)
         self.state.connections.discard(cast(Any, self))
         self._waiting.clear()
         for timer in self._timers.values():
@@ -82,6 +85,7 @@ class Connection(asyncio.Protocol):
             self._unread = came[place:]
         except InputError:
             self._unread = b""
+            self._hold(0)
             self._end_unread()
         finally:
             self._is_reading = False
@@ -108,6 +112,18 @@ class Connection(asyncio.Protocol):
 
     def check_size(self, size: int) -> None:
         self.app.check_size(size)
+        self._hold(size)
+        if self.app.held > MOST_HELD and self.app.held > size:
+            raise RefusedError(
+                "The server has no room for more bodies of requests until some have come whole. Ask again a little later.",
+                reason="overloaded",
+                retry_after=1.0,
+            )
+
+    def _hold(self, size: int) -> None:
+        """Count what is kept of a body that has not come whole."""
+        self.app.held += size - self._held
+        self._held = size
 
     def wants_body(self) -> None:
         self._is_asked = True
@@ -121,6 +137,7 @@ class Connection(asyncio.Protocol):
 
     def take(self, request: HttpRequest, refusal: RefusedError | None, *, goes_on: bool) -> None:
         self._is_asked = False
+        self._hold(0)
         if "body" in self._timers:
             self._timers.pop("body").cancel()
         self._waiting.append((request, refusal, goes_on))
