@@ -41,6 +41,8 @@ def test_a_setting_that_needs_other_mathematics_is_refused(tiny_config, name, va
         ("hidden_size", "28", "whole number"),
         ("vocab_size", -1, "whole number"),
         ("layer_norm_eps", None, "number"),
+        ("layer_norm_eps", float("nan"), "number"),
+        ("layer_norm_eps", float("inf"), "number"),
         ("num_hidden_layers", True, "whole number"),
     ],
 )

@@ -1,5 +1,6 @@
 """What one file in ``families/`` says about its family."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -141,7 +142,7 @@ class Family:
 
     def _check_number(self, name: str, value: Any, default: float) -> None:
         whole, least = isinstance(default, int), min(0, default)  # -1 stands for "as another setting says"
-        if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < least:
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not least <= value < math.inf:
             raise ConfigError(
                 f"{name} is {value!r} in config.json, but it is a {'whole ' if whole else ''}number, not below "
                 f"{least or 'zero'}. Correct it; a {self.model_type} model usually has {default}."
