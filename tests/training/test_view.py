@@ -118,6 +118,23 @@ def test_advice_stays_above_the_view(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_the_view_is_up_to_date_at_each_entry_of_the_log(tmp_path, monkeypatch):
+    monkeypatch.setattr("headway.training.reporting.BETWEEN", 60.0)
+    file = Terminal()
+    found, state = reporter(tmp_path, file), TrainerState(global_step=0)
+    found.begin(state, total=13, resumed=None, arguments=TrainingArguments("out"))
+    for state.global_step in range(1, 12):  # of which the first alone is drawn by itself
+        found.step(state, StepResult(loss=0.7, gradient_norm=0.2, tokens=11), 1e-3)
+    assert "11/13" not in file.getvalue()
+    found.log_training(state)
+    assert "11/13" in file.getvalue()
+    found.close()
+    found.step(state, StepResult(loss=0.7, gradient_norm=0.2, tokens=11), 1e-3)
+    shown = file.getvalue()
+    found.log_training(state)
+    assert file.getvalue() == shown  # nothing is opened anew
+
+
 def test_the_metric_watched_is_the_one_models_are_compared_by(tmp_path):
     found, state = Reporter(tmp_path, progress=False), TrainerState()
     state.log_history = [

@@ -112,6 +112,8 @@ class Reporter:
         if not state.unlogged:
             return
         self.settle(state)
+        if self.screen.is_open:
+            self.draw(state)  # it stands there while the model is evaluated, which may take long
         losses, norms = [loss for loss, _ in state.unlogged], [norm for _, norm in state.unlogged]
         norms = list(filter(math.isfinite, norms)) or norms  # a step that float16 left out has none
         state.unlogged = []

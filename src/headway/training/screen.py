@@ -27,6 +27,11 @@ class Screen:
         return self.is_shown and (can_move or self.console.is_jupyter)
 
     @property
+    def is_open(self) -> bool:
+        """Whether a view stands there."""
+        return self._live is not None
+
+    @property
     def size(self) -> dict[str, Any]:
         """The width, and whether all signs can be shown."""
         return {"width": self.console.width, "unicode": "utf" in self.console.encoding.lower()}
