@@ -12,13 +12,13 @@ from headway.tasks.columns import PAIRS, TableForm, label_table
 from headway.tasks.correlation_scorer import CorrelationScorer
 from headway.tasks.inputs import is_list, read_text
 from headway.tasks.members import Members, joined
+from headway.tasks.sentence_rows import SCORES
 from headway.tasks.similarities import SIMILARITIES
 from headway.tasks.table import Column
 from headway.tasks.task import Call, Encoded, Evaluation, ModelFacts, Outputs, Task
 from headway.tasks.vectors import Embedder, Pooled, VectorOptions, prepare_embedder, translate
 
 Similarity = Literal["cosine", "dot", "euclidean", "manhattan"]
-SCORES = ("label", "labels", "score", "similarity", "similarity_score", "relatedness_score", "gold", "target")
 
 
 @dataclass(frozen=True, kw_only=True)
