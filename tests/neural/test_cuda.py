@@ -88,3 +88,20 @@ def test_half_precision_through_the_fused_kernels_agrees_with_the_cpu(kind, trit
         found.append((states.detach().float().cpu(), model.layers[0].attention.qkv.weight.grad.float().cpu()))
     for expected, low in zip(*found, strict=True):
         assert torch.nn.functional.cosine_similarity(low.flatten(), expected.flatten(), dim=0) > 0.99
+
+
+@pytest.mark.cuda
+def test_dropout_in_the_fused_kernel_follows_the_seed_and_has_a_gradient():
+    sizes = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2, "intermediate_size": 96}
+    rates = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.5}
+    config = family("bert").config(vocab_size=101, **sizes, **rates)
+    model = build_model(config, family("bert").architecture(config, "base"), "base", {}).cuda().train()
+    packed, found = pack([TokenSequence([*range(2, 92)]), TokenSequence([7, 9])], device="cuda"), []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        with torch.autocast("cuda", torch.bfloat16):
+            found.append(model.encode(packed).float())
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+    found[0].square().sum().backward()
+    assert torch.isfinite(model.layers[0].attention.qkv.weight.grad).all()

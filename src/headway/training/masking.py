@@ -111,11 +111,13 @@ def _packed(ids_T: np.ndarray, texts: Sequence[Text], lengths: tuple[int, ...], 
 
 def _units(can_be_T: np.ndarray, starts_T: np.ndarray | None, probability: float, random: np.random.Generator) -> np.ndarray:
     """Tokens, or all tokens of words, each chosen by itself."""
-    number_T = np.arange(len(can_be_T)) if starts_T is None else np.cumsum(starts_T | ~can_be_T) - 1
-    units = np.unique(number_T[can_be_T])
+    number_T = None if starts_T is None else np.cumsum(starts_T | ~can_be_T) - 1
+    units = np.flatnonzero(can_be_T) if number_T is None else np.unique(number_T[can_be_T])
     taken = units[random.random(len(units)) < probability]
     if not len(taken) and len(units):
         taken = units[random.integers(len(units), size=1)]
+    if number_T is None:
+        return taken
     is_taken = np.zeros(len(can_be_T), dtype=bool)
     is_taken[taken] = True
     return np.flatnonzero(can_be_T & is_taken[number_T])

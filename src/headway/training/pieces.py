@@ -52,7 +52,12 @@ class Pieces:
 
     def text(self, index: int, *, first: int, last: int) -> Text:
         """One piece between the special tokens ``first`` and ``last``."""
-        return framed(self.corpus, [(int(self.starts[index]), int(self.stops[index]))], first=first, last=last)
+        start, stop = int(self.starts[index]), int(self.stops[index])
+        if self.corpus.words:
+            return framed(self.corpus, [(start, stop)], first=first, last=last)
+        ids = np.empty(stop - start + 2, dtype=np.int64)  # in one go: a GPU learns from hundreds of texts in some milliseconds
+        ids[0], ids[1:-1], ids[-1] = first, self.corpus.read(start, stop), last
+        return Text(ids)
 
     def of_documents(self, chosen: np.ndarray) -> "Pieces":
         """The pieces of the documents for which ``chosen``, one boolean a document, is true."""
