@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 
 from headway.errors import InputError
-from headway.serving.reading import MOST_USELESS, Reader, split_url
+from headway.serving.reading import MOST_HEADERS, MOST_USELESS, Reader, split_url
 from headway.serving.refusals import RefusedError
 
 POST = b'POST /tasks/x?a=1&b=%20 HTTP/1.1\r\nHost: h\r\nX-Odd: \xfc\r\nContent-Length: 7\r\n\r\n{"a":1}'
@@ -193,6 +193,12 @@ def test_what_another_server_may_read_otherwise_is_an_error_and_nothing_is_read_
 def test_a_header_that_comes_twice_is_a_list_and_not_the_last_of_them():
     _, reader = read(b"POST / HTTP/1.1\r\nHost: a\r\nX-Key: b\r\nhost: localhost\r\nContent-Length: 1\r\n\r\n")
     assert reader.request.headers == {"host": "a, localhost", "x-key": "b", "content-length": "1"}
+
+
+def test_so_many_headers_are_read_and_no_more():
+    read(b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * MOST_HEADERS + b"\r\n" + b"GET / HTTP/1.1\r\na: b\r\n\r\n")
+    with pytest.raises(InputError, match=r"no request of HTTP \(more than 256 headers\)"):
+        read(b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * (MOST_HEADERS + 1) + b"\r\n")
 
 
 def test_a_body_of_many_small_parts_takes_the_room_of_its_bytes():

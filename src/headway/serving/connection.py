@@ -131,7 +131,7 @@ class Connection(asyncio.Protocol):
 
     def _ask_for_body(self) -> None:
         """Tell a client that waits for it to send the body, once all that it asked before is answered."""
-        if self._is_asked and self._task is None and not self._waiting:
+        if self._is_asked and self._task is None and not self._waiting and not self.transport.is_closing():
             self._is_asked = False
             self.transport.write(CONTINUE)
 

@@ -14,6 +14,8 @@ from headway.serving.refusals import RefusedError
 
 MOST_USELESS = 65536
 """Bytes that a client may send without a request beginning, or its body growing: headers, and what surrounds a body's parts."""
+MOST_HEADERS = 256
+"""Headers of a request; those of one name are joined, which takes the longer the more there are."""
 
 
 class Takes(Protocol):
@@ -43,7 +45,7 @@ class Reader:
         self._taker = taker
         self._parser = httptools.HttpRequestParser(self)
         self._url, self._headers, self._body = b"", dict[str, str](), bytearray()
-        self._count = self._size = self._useless = 0
+        self._count = self._size = self._useless = self._lines = 0
         self.request: HttpRequest | None = None
         """The one whose body is being read."""
         self.is_done = False
@@ -62,7 +64,7 @@ class Reader:
             mistake = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else None
             if mistake is not None and not isinstance(mistake, httptools.HttpParserError):
                 raise mistake from None  # ours, and not the client's
-            raise InputError(f"The bytes are no request of HTTP ({error}). Send HTTP/1.1.") from error
+            raise InputError(f"The bytes are no request of HTTP ({mistake or error}). Send HTTP/1.1.") from error
         self._useless = 0 if before != (self._count, self._size) else self._useless + len(data)
         if self._useless > MOST_USELESS:
             self.is_done, self.request = True, None
@@ -93,13 +95,16 @@ class Reader:
         self._taker.take(request, error, goes_on=not self.is_done)
 
     def on_message_begin(self) -> None:
-        self._url, self._headers = b"", {}
+        self._url, self._headers, self._lines = b"", {}, 0
 
     def on_url(self, url: bytes) -> None:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.request is None:  # what stands behind a body is not read
+            self._lines += 1
+            if self._lines > MOST_HEADERS:
+                raise httptools.HttpParserError(f"more than {MOST_HEADERS} headers")
             known, said = name.decode("latin-1").lower(), value.decode("latin-1")
             self._headers[known] = f"{self._headers[known]}, {said}" if known in self._headers else said  # RFC 9110, section 5.3
 
