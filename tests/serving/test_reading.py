@@ -228,6 +228,7 @@ def test_a_client_of_http_1_0_waits_for_nothing_before_the_body():
 @pytest.mark.parametrize(
     "begin",
     [
+        pytest.param(b"GET /", id="an address"),
         pytest.param(b"GET / HTTP/1.1\r\nA: ", id="a header"),
         pytest.param(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: ", id="a header behind the body"),
         pytest.param(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;", id="what stands beside a part's size"),
