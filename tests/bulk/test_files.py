@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 from contextlib import nullcontext
+from threading import Thread
 
 import pyarrow as pa
 import pytest
@@ -201,11 +203,30 @@ def test_standard_input_begins_anew(tmp_path, model, monkeypatch):
             ):
                 predict_files("-", output, model=model)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"text": "dog"}')))
-    with pytest.warns(UserWarning, match="standard input cannot be read again, so the job begins anew"):
+    with pytest.warns(UserWarning, match="standard input or a pipe cannot be read again, so the job begins anew"):
         predict_files("-", output, model=model, form="jsonl")
     assert [row["text"] for row in read_table(output)] == ["dog"]
     with pytest.raises(ConfigError, match="Standard input is named twice"):
         predict_files(["-", "-"], output, model=model)
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "content"),
+    [
+        ("pipe", None, "good\nbad\n"),
+        ("pipe", "csv", "text,id\ngood,1\nbad,2\n"),
+        ("pipe.jsonl", None, '{"text": "good"}\n{"text": "bad"}'),
+    ],
+)
+def test_a_pipe_is_read_once_and_wholly(tmp_path, model, name, form, content):
+    os.mkfifo(tmp_path / name)
+    writer = Thread(target=(tmp_path / name).write_text, args=(content,), daemon=True)  # it waits for somebody who reads
+    writer.start()
+    predict_files(tmp_path / name, tmp_path / "out.jsonl", model=model, form=form)
+    writer.join()
+    assert [row["text"] for row in read_table(tmp_path / "out.jsonl")] == ["good", "bad"]
+    with pytest.raises(ConfigError, match=r"pipe.* is named twice, but it can be read only once"):
+        predict_files([tmp_path / name] * 2, tmp_path / "twice.jsonl", model=model)
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_what_another_machine_cannot_have_is_refused(without_ray, model, argumen
 
 
 def test_standard_input_is_refused(tmp_path, without_ray, model):
-    with pytest.raises(ConfigError, match="Standard input is there for one process alone"):
+    with pytest.raises(ConfigError, match="Standard input, or a pipe, is there for one process alone"):
         predict_files("-", tmp_path / "out.csv", model=model, engine="ray")
 
 

@@ -12,7 +12,7 @@ from headway.bulk.tally import Summary
 from headway.core.extras import require_arrow
 from headway.errors import ConfigError, DataError
 from headway.inference import Pipeline
-from headway.tables import find_sources, form_named, writer_of
+from headway.tables import STANDARD_INPUT, find_sources, form_named, writer_of
 
 
 def predict_files(
@@ -56,8 +56,10 @@ def file_inputs(words: Iterable[str | Path], *, form: str | None = None) -> list
     found: list[Input] = [FileInput(source) for word in words for source in find_sources(str(word), form=form)]
     if not found:
         raise DataError("No inputs are named, so there is nothing to answer. Name one or more files.")
-    if sum(source.once for source in found) > 1:
-        raise ConfigError("Standard input is named twice, but it can be read only once. Name it once.")
+    once = [source.name for source in found if source.once]
+    if twice := next((name for name in once if once.count(name) > 1), None):
+        what = "Standard input" if twice == STANDARD_INPUT else twice
+        raise ConfigError(f"{what} is named twice, but it can be read only once. Name it once.")
     return found
 
 

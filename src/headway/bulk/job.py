@@ -80,8 +80,8 @@ def run_job(job: Job, *, restart: bool = False, progress: Progress | None = None
     _check_output(job)
     if job.once and any(parts_folder(job.output).glob("*.arrow")):
         warnings.warn(
-            "What comes from standard input cannot be read again, so the job begins anew, and what an earlier run had done of it "
-            "is thrown away.",
+            "What comes from standard input or a pipe cannot be read again, so the job begins anew, and what an earlier run had "
+            "done of it is thrown away.",
             stacklevel=2,
         )
     with _parts(job, restart=restart) as parts:

@@ -67,7 +67,7 @@ def _reachable(model: Any, made: Pipeline) -> Any:
 def _answers(job: Job, start: Place, *, arguments: Mapping[str, Any]) -> Generator[Later, None, None]:
     """Answers to all rows from a place on."""
     if job.once:
-        raise ConfigError("Standard input is there for one process alone, so --engine ray cannot read it. Save it to a file.")
+        raise ConfigError("Standard input, or a pipe, is there for one process alone, so --engine ray cannot read it. Save it.")
     reader = Reader(
         inputs=tuple(job.inputs),
         task=job.pipeline.task,

@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -28,8 +29,8 @@ class Source:
 
     @property
     def once(self) -> bool:
-        """Whether it can be read only once."""
-        return self.name == STANDARD_INPUT
+        """Whether it can be read only once, as standard input and pipes, such as ``<(command)``."""
+        return self.name == STANDARD_INPUT or _is_pipe(self.name)
 
     def identity(self) -> dict[str, Any]:
         """What tells this file from the next of its name: its size and when it was changed."""
@@ -38,8 +39,8 @@ class Source:
         if URI.fullmatch(self.name):
             file = _stored(self.name)[2]
             return {"name": self.name, "size": file.size, "changed": file.mtime_ns}
-        stat = os.stat(self.name)
-        return {"name": self.name, "size": stat.st_size, "changed": stat.st_mtime_ns}
+        here = os.stat(self.name)
+        return {"name": self.name, "size": here.st_size, "changed": here.st_mtime_ns}
 
     @contextmanager
     def opened(self) -> Iterator[tuple[Form, Opened]]:
@@ -61,7 +62,7 @@ class Source:
             yield stream
 
     def _form(self, stream: IO[bytes]) -> tuple[Form, IO[bytes]]:
-        if self.form is not None or self.once:
+        if self.form is not None or (self.once and suffix_of(self.name) not in known_suffixes()):
             return form_named(self.form or "lines"), stream
         if not any(form.matches and suffix_of(self.name) in form.suffixes for form in all_forms()):
             return form_of(self.name), stream
@@ -102,6 +103,14 @@ def _is_file(word: str) -> bool:
         return os.path.exists(word) and not os.path.isdir(word)  # a pipe, such as <(command), is one too
     except ValueError:  # a text with a zero byte
         return False
+
+
+def _is_pipe(name: str) -> bool:
+    try:
+        mode = os.stat(name).st_mode
+    except (OSError, ValueError):  # nothing is there, or the name is a URI
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 @contextmanager
