@@ -81,7 +81,7 @@ def test_what_is_no_text_is_refused_alone_and_in_a_list(ready, item, said):
         ready([text_for(ready, "good"), item])
 
 
-@pytest.mark.parametrize("items", [[["a"], ["b"]], [("a", "b")], [[["a", "b"]]], [[]]], ids=str)
+@pytest.mark.parametrize("items", [[["a"], ["b"]], [("a", "b")], [[["a", "b", "c"]]], [[]]], ids=str)
 def test_lists_in_lists_are_refused_with_the_way_to_write_pairs(ready, items):
     with pytest.raises(
         InputError, match=r"^Input 0: An input is (list|tuple) .* Give the texts as one flat list; a pair of texts is"
