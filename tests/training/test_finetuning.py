@@ -97,6 +97,15 @@ def test_a_file_without_the_usual_columns_says_how_to_name_them(settings, tmp_pa
         fine_tune(settings(train=str(path)), progress=False)
 
 
+@pytest.mark.filterwarnings("ignore:.*weights are made anew")
+@pytest.mark.parametrize("role", ["train", "valid"])
+def test_a_row_of_a_file_is_called_by_the_file_and_counted_from_one(settings, tmp_path, role):
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\ngood,pos\nbad,neg\n,pos\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"Row 3 of .*rows\.csv holds nothing in column 'text', which the model reads"):
+        fine_tune(settings(**{role: str(path)}), progress=False)
+
+
 def test_one_label_for_all_rows_is_refused(settings, tmp_path):
     path = tmp_path / "one.csv"
     path.write_text("text,label\ngood,pos\nfine,pos\n", encoding="utf-8")

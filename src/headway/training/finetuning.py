@@ -22,6 +22,7 @@ from headway.tasks import task as find_task
 from headway.text import Tokenizer
 from headway.training.loop import TrainOutput
 from headway.training.run_record import Record, data_facts, write_record
+from headway.training.sources import FileRows
 from headway.training.trainer import Trainer
 
 
@@ -146,7 +147,8 @@ def read_all(path: str, settings: TrainSettings) -> Sequence[Mapping[str, Any]]:
             f"{path} has no rows, so there is nothing to learn from or to measure. Give a file with at least one row."
         )
     task = find_task(settings.task).as_learnt
-    return by_role(rows, task, evaluation_of(task), named_columns(settings.column)) if settings.column else rows
+    named = named_columns(settings.column)
+    return FileRows(by_role(rows, task, evaluation_of(task), named) if named else rows, file=path)
 
 
 def _labels(found: tuple[str, ...], named: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -53,6 +53,8 @@ class RowReader:
     """Whether the rows have to have references."""
     all_tokens: AllTokens = "no"
     """What the further tokens of words learn."""
+    first: int = 0
+    """From what number on messages count rows: 0 for lists, as Python does, and 1 for files."""
 
     def examples(self) -> list[Example]:
         """What is learnt from the rows; of an input nothing else is kept."""
@@ -110,14 +112,18 @@ class RowReader:
         try:
             return self._prepared.encode([item])[0]
         except HeadwayError as error:
-            raise type(error)(f"Row {number} of {self.name}: {error}") from error
+            raise type(error)(f"{self._called(number)}: {error}") from error
+
+    def _called(self, number: int) -> str:
+        """A row as messages call it."""
+        return f"Row {self.first + number} of {self.name}"
 
     def _item(self, number: int) -> Any:
         cells = {role: self.rows[number].get(column) for role, column in self._columns[0].items()}
         for role, cell in cells.items():
             if is_nothing(cell):
                 raise DataError(
-                    f"Row {number} of {self.name} holds nothing in column {self._columns[0][role]!r}, which the model reads. "
+                    f"{self._called(number)} holds nothing in column {self._columns[0][role]!r}, which the model reads. "
                     "Correct or remove the row, or name another column."
                 )
         return self.task.table.item(cells)
@@ -126,7 +132,7 @@ class RowReader:
         cells = {role: self.rows[number].get(column) for role, column in self._columns[1].items()}
         if all(map(is_nothing, cells.values())):
             raise DataError(
-                f"Row {number} of {self.name} has no label in column {', '.join(self._columns[1].values())}, so nothing can be "
+                f"{self._called(number)} has no label in column {', '.join(self._columns[1].values())}, so nothing can be "
                 "learnt from it. Correct or remove the row, or name another column."
             )
         return cells
@@ -140,7 +146,7 @@ class RowReader:
                 return found
             return training.by_all_tokens(found, encoded, self.facts, inside=self.all_tokens == "inside")
         except DataError as error:
-            raise type(error)(f"Row {number} of {self.name}: {error}") from error
+            raise type(error)(f"{self._called(number)}: {error}") from error
 
 
 def tells_references(rows: Sequence[Mapping[str, Any]], task: Task, facts: ModelFacts) -> bool:

@@ -19,6 +19,7 @@ from headway.tasks.references import are_generic
 from headway.text import Tokenizer
 from headway.training.labelled import Measurable, RowReader, tells_references
 from headway.training.rows import read_rows
+from headway.training.sources import FileRows
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,9 @@ class Reading:
         training = self.task.trainable()
         folder = None if training.objective is None else folder_of(self.model)
         facts = ModelFacts(tokenizer=self.tokenizer, config=self.model.config, folder=folder)
-        return RowReader(self.task, facts, training.arranged(_each(rows)), name, self.max_length, all_tokens=self.all_tokens)
+        name, first = (rows.file, 1) if isinstance(rows, FileRows) else (name, 0)
+        given = training.arranged(_each(rows))
+        return RowReader(self.task, facts, given, name, self.max_length, all_tokens=self.all_tokens, first=first)
 
     def _limit(self) -> int:
         limits = [self.model.architecture.encoder.max_tokens, self.max_length or math.inf]

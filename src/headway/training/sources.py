@@ -16,6 +16,14 @@ FORMS = (
 )
 
 
+class FileRows(list[Mapping[str, Any]]):
+    """The rows of a file, which messages then call by its name, counting rows from 1 on."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]], *, file: str) -> None:
+        super().__init__(rows)
+        self.file = file
+
+
 def rows_of(data: Any, name: str, *, at_most: int | None = None) -> Any:
     """The rows of some data, with a length and by index. ``name`` is what messages call the data.
 
@@ -40,12 +48,12 @@ def rows_of(data: Any, name: str, *, at_most: int | None = None) -> Any:
     return found
 
 
-def _of_file(path: Path, name: str) -> list[dict[str, Any]]:
+def _of_file(path: Path, name: str) -> FileRows:
     from headway.tables import read_rows
 
     if not path.is_file():
         raise DataError(f"{name} is {str(path)!r}, but there is no such file. Correct the path. {FORMS}")
-    return list(read_rows(path))
+    return FileRows(read_rows(path), file=str(path))
 
 
 def _several(data: Mapping[Any, Any], name: str) -> str:
