@@ -179,6 +179,13 @@ def test_a_line_that_is_no_object_is_a_fault_among_the_others(tmp_path):
     assert "is not JSON" in faults[2]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_table_in_utf16_is_said_to_be_one(tmp_path, encoding):
+    (tmp_path / "a.csv").write_bytes("\ufefftext\ngood\n".encode(encoding))
+    with pytest.raises(DataError, match=r"a\.csv is in UTF-16, but tables of text are read in UTF-8\. Save it as UTF-8"):
+        list(read_blocks(Source(str(tmp_path / "a.csv"))))
+
+
 @pytest.mark.parametrize("name", ["rows.txt", "rows.jsonl", "rows.csv", "rows.tsv"])
 def test_text_that_is_not_utf8_is_a_fault_with_its_place(tmp_path, name):
     good, bad = ("%s", "%s") if name != "rows.jsonl" else ('{"text": "%s"}', '{"text": "%s"}')

@@ -47,6 +47,7 @@ def test_the_label_column_is_never_the_text():
     ("names", "named", "message"),
     [
         pytest.param(["body", "label"], {}, r"no text column: none of text, .* is among the columns body, label", id="text"),
+        pytest.param(["text;label"], {}, r"no label column.* seems to have ';' between its cells: save it with", id="mark"),
         pytest.param(["text", "stars"], {}, r"no label column: none of label, .* is among the columns text, stars", id="label"),
         pytest.param(["text", "label"], {"text": "body"}, r"no column 'body'; the columns are text, label", id="named text"),
         pytest.param(["text", "label"], {"label": "stars"}, r"no column 'stars'; the columns are text, label", id="named label"),

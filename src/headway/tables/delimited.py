@@ -60,6 +60,8 @@ def blocks(opened: Opened, *, separator: str, quote: str | None) -> Iterator[Row
 
 
 def _header(head: bytes, name: str, form: Ragged) -> list[str]:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError(f"{name} is in UTF-16, but tables of text are read in UTF-8. Save it as UTF-8.")
     text = head.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
     lines = io.StringIO(text, newline="")
     if form.quote is None:

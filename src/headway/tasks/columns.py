@@ -60,7 +60,7 @@ class TableForm:
         if missing:
             raise DataError(
                 f"There is no {missing[0]} column: none of {_list(self._usual(missing[0]))} is among the columns {_list(names)}. "
-                f"Name the one that holds the {missing[0]}: --column {missing[0]}=COLUMN, or rename it."
+                f"Name the one that holds the {missing[0]}: --column {missing[0]}=COLUMN, or rename it.{_other_separator(names)}"
             )
         kept = {role: column for role, column in found.items() if column is not None}
         return kept if first not in named else {role: kept[role] for role in kept if role not in self.optional or role in named}
@@ -86,6 +86,12 @@ SINGLE_TEXTS = TableForm(roles={"text": SINGLES}, item=text_or_pair)
 def label_table(usual: tuple[str, ...] = LABELS) -> TableForm:
     """A column of labels."""
     return TableForm(roles={"label": usual})
+
+
+def _other_separator(names: Sequence[str]) -> str:
+    """What to do about a table whose only column is a whole header."""
+    mark = next((mark for mark in (";", "\t", "|") if len(names) == 1 and mark in names[0]), None)
+    return f" The table seems to have {mark!r} between its cells: save it with commas, or with tabs as .tsv." if mark else ""
 
 
 def _first(usual: Sequence[str], free: Sequence[str]) -> str | None:
