@@ -226,12 +226,22 @@ def test_many_texts_run_on_as_many_workers_as_the_engine_likes():
 
 
 def test_the_next_window_is_encoded_while_the_one_before_is_computed():
-    engine, task = FakeEngine(workers=1, seconds=0.01), FakeTask()
-    windows_encoded = []
-    encode = task.encode
-    task.encode = lambda items: windows_encoded.append(engine.at_once) or encode(items)
+    engine, task, second, waits = FakeEngine(workers=1), FakeTask(), threading.Event(), []
+    encode, run = task.encode, engine.run
+
+    def encoding(items):
+        if task.encoded_at_once:
+            second.set()
+        return encode(items)
+
+    def running(sequences, *, alone=False):
+        waits.append(second.wait(0 if waits else 10))  # the first batch takes until the second window is there
+        return run(sequences, alone=alone)
+
+    task.encode, engine.run = encoding, running
     list(stream(iter(range(1, FIRST_WINDOW + 5)), task, engine))
-    assert windows_encoded == [0, 1]
+    assert all(waits)
+    assert len(task.encoded_at_once) == 2
 
 
 def test_only_a_little_is_read_ahead_of_the_answers_taken():
