@@ -228,4 +228,4 @@ def test_when_the_hub_is_down_the_cache_answers_and_what_is_not_there_is_an_erro
     answer = client("locate", "owner/other", cache_dir=tmp_path)
     assert "CheckpointError" in answer["kinds"], answer
     assert f"not in the Hub's cache ({tmp_path}), and http://127.0.0.1:{hub.server_port} cannot be reached" in answer["error"]
-    assert "Check the connection, or give a folder." in answer["error"]
+    assert answer["error"].endswith("cannot be reached: [Errno 111] Connection refused. Check the connection, or give a folder.")

@@ -103,7 +103,14 @@ def _not_cached(error: BaseException, repository: str, *, offline: bool, cache: 
             f"{found}the network is switched off (local_files_only or HF_HUB_OFFLINE). "
             "Load it once with the network on, or give a folder."
         )
-    return f"{found}{constants.ENDPOINT} cannot be reached: {error.__cause__ or error}. Check the connection, or give a folder."
+    return f"{found}{constants.ENDPOINT} cannot be reached: {_root(error)}. Check the connection, or give a folder."
+
+
+def _root(error: BaseException) -> str:
+    """Why nothing could be had, in few words: requests wraps urllib3's error, which wraps the one that says it."""
+    cause = error.__cause__ or error
+    reason = getattr(next(iter(cause.args), None), "reason", None)
+    return str(cause) if reason is None else str(reason).rpartition(": ")[2]
 
 
 def _at(revision: str | None) -> str:
