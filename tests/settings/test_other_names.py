@@ -41,7 +41,7 @@ def test_what_a_name_means_is_said_once():
         ({"learning_rte": 1}, r"TrainingArguments has no argument 'learning_rte'. Did you mean 'learning_rate'"),
         ({"deepspeed": "ds.json"}, r"deepspeed=.ds.json. is not available. Use fsdp"),
         ({"save_safetensors": False}, r"save_safetensors=False would write pickles"),
-        ({"optim": "adamw_hf"}, r"optim is 'adamw_hf', which is not known here. Use adamw_torch_fused, "),
+        ({"optim": "galore_adamw"}, r"optim is 'galore_adamw', which is not known here. Use adamw_torch_fused, "),
         ({"lr_scheduler_type": "step"}, r"lr_scheduler_type is 'step', which is not known here. Use linear, "),
         ({"layerwise_lr_decay": 0}, r"layerwise_lr_decay is 0, but it is a share of the rate above"),
         ({"label_smoothing_factor": 1}, r"label_smoothing_factor is 1, but it is a share of each target"),
@@ -52,6 +52,10 @@ def test_what_a_name_means_is_said_once():
 def test_what_cannot_be_is_refused_with_the_remedy(given, message):
     with pytest.raises(ConfigError, match=message):
         TrainingArguments(**given)
+
+
+def test_the_old_adamw_is_that_of_torch():
+    assert TrainingArguments(optim="adamw_hf").optim == "adamw_torch"
 
 
 def test_both_names_of_one_argument_are_refused():
