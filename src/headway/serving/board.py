@@ -43,10 +43,10 @@ class Part:
 
     def place(self, key: Key, count: int) -> int:
         """Where the numbers of a key begin; a key that is new gets ``count`` of them, all zero."""
-        for known, start, _ in self._entries():
-            if known == key:
-                return start
         said = json.dumps(key).encode()
+        for known, start, _ in self._entries():
+            if known == said:
+                return start
         begin = self._used()
         start = begin + 2 + -(-len(said) // WORD)
         assert start + count <= len(self.cells), "A board has room for all that its models can have counted."
@@ -57,17 +57,19 @@ class Part:
 
     def read(self) -> Iterator[tuple[Key, list[float]]]:
         """All keys with their numbers."""
-        for key, start, count in self._entries():
-            yield key, [self.cells[place] for place in range(start, start + count)]
+        for said, start, count in self._entries():
+            name, labels = json.loads(bytes(said))
+            numbers = [self.cells[place] for place in range(start, start + count)]
+            yield (name, tuple((label, value) for label, value in labels)), numbers
 
     def _used(self) -> int:
         return max(HEAD, self._sizes[0])
 
-    def _entries(self) -> Iterator[tuple[Key, int, int]]:
+    def _entries(self) -> Iterator[tuple[memoryview, int, int]]:
+        """Each key as it is written, where its numbers begin, and how many there are."""
         begin, end = HEAD, self._used()
         while begin < end:
             length, count = self._sizes[begin], self._sizes[begin + 1]
-            name, labels = json.loads(bytes(self._bytes[(begin + 2) * WORD : (begin + 2) * WORD + length]))
             start = begin + 2 + -(-length // WORD)
-            yield (name, tuple((label, value) for label, value in labels)), start, count
+            yield self._bytes[(begin + 2) * WORD : (begin + 2) * WORD + length], start, count
             begin = start + count
