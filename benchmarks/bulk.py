@@ -1,6 +1,6 @@
 """``predict`` on files: memory by number of rows, and speed beside the same pipeline on texts in memory.
 
-    python benchmarks/bulk.py [--rows 10000 100000 1000000] [--speed-rows 100000] [--model sentiment]
+    python benchmarks/bulk.py [--only memory|speed] [--rows 10000 … 10000000] [--speed-rows 100000] [--model sentiment]
 
 For memory, a tiny random model answers generated rows in a process of its own for each size, which reads its peak at its end. For
 speed, MODEL answers generated texts, in memory and from a Parquet file to a Parquet file, in turns within one run.
@@ -97,7 +97,7 @@ def memory(sizes: list[int], folder: Path) -> list[list[str]]:
         table = write_rows(folder / f"{size}.parquet", size)
         code = MEMORY.format(table=str(table), output=str(folder / "out.parquet"), model=str(model))
         seconds, peak = fresh_process(code)
-        found.append([f"{size:,} rows, tiny model", f"{size / seconds:,.0f}", f"{peak:,.0f}"])
+        found.append([f"{size:,}", f"{size / seconds:,.0f}", f"{peak:,.0f}"])
         print(*found[-1], sep=" | ", flush=True)
         table.unlink()
     return found
@@ -117,29 +117,48 @@ def speed(model: str, count: int, folder: Path, *, turns: int) -> tuple[list[lis
     finally:
         for system in systems:
             system.close()
-    rows = [[f"{count:,} rows, {model}, {name}", f"{count / statistics.median(taken):,.0f}", ""] for name, taken in times.items()]
+    rows = [[f"{count:,} rows, {model}, {name}", f"{count / statistics.median(taken):,.0f}"] for name, taken in times.items()]
     return rows, median_ratio(times["in memory"], times["Parquet to Parquet"])
 
 
 def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--only", choices=["memory", "speed"])
+    parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 100_000, 1_000_000, 10_000_000])
     parser.add_argument("--speed-rows", type=int, default=100_000)
     parser.add_argument("--model", default="sentiment")
     parser.add_argument("--turns", type=int, default=3)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        table = memory(arguments.rows, Path(name))
-        rows, ratio = speed(arguments.model, arguments.speed_rows, Path(name), turns=arguments.turns)
-    ratio_row = ["from the file against in memory", f"{100 * ratio:.0f} %", ""]
+        if arguments.only != "speed":
+            keep_memory(memory(arguments.rows, Path(name)))
+        if arguments.only != "memory":
+            keep_speed(*speed(arguments.model, arguments.speed_rows, Path(name), turns=arguments.turns))
+
+
+def keep_memory(rows: list[list[str]]) -> None:
+    """The table of memory."""
     write_result(
-        "bulk",
+        "bulk_memory",
         {
-            "title": "headway predict on files",
-            "command": "python benchmarks/bulk.py",
-            "columns": ["what", "rows/s", "peak memory, MB"],
-            "rows": [*table, *rows, ratio_row],
+            "title": "headway predict on files of more and more rows, with a tiny model",
+            "command": "python benchmarks/bulk.py --only memory",
+            "columns": ["rows", "rows/s", "peak memory, MB"],
+            "rows": rows,
+        },
+    )
+
+
+def keep_speed(rows: list[list[str]], ratio: float) -> None:
+    """The table of speed."""
+    write_result(
+        "bulk_speed",
+        {
+            "title": "headway predict on a file, beside the same texts in memory",
+            "command": "python benchmarks/bulk.py --only speed",
+            "columns": ["what", "rows/s"],
+            "rows": [*rows, ["from the file against in memory", f"{100 * ratio:.0f} %"]],
             "ratio": ratio,
         },
     )
