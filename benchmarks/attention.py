@@ -187,8 +187,8 @@ def main() -> None:
                 rows.append(row(found, lengths, peak))
                 print(*rows[-1], sep="\t", flush=True)
     chosen = "" if options.families == list(FAMILIES) else f" --families {' '.join(options.families)}"
-    write_result(
-        "attention",
+    write_result(  # of one family beside what there is
+        f"attention_{options.families[0]}" if len(options.families) == 1 else "attention",
         {
             "title": "Torch in fp32 on the CPU, six layers of 384, texts of real lengths",
             "command": f"python benchmarks/attention.py --data DATA{chosen}",
