@@ -1,6 +1,8 @@
 """Downloads from a server on this machine that plays the Hub, by a client process that has the network on."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import time
@@ -228,4 +230,5 @@ def test_when_the_hub_is_down_the_cache_answers_and_what_is_not_there_is_an_erro
     answer = client("locate", "owner/other", cache_dir=tmp_path)
     assert "CheckpointError" in answer["kinds"], answer
     assert f"not in the Hub's cache ({tmp_path}), and http://127.0.0.1:{hub.server_port} cannot be reached" in answer["error"]
-    assert answer["error"].endswith("cannot be reached: [Errno 111] Connection refused. Check the connection, or give a folder.")
+    reason = f"[Errno {errno.ECONNREFUSED}] {os.strerror(errno.ECONNREFUSED)}"
+    assert answer["error"].endswith(f"cannot be reached: {reason}. Check the connection, or give a folder.")
