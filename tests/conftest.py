@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,14 @@ def _imports_torch(path: Path) -> bool:
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module or "")
     return any(name == needed or name.startswith(f"{needed}.") for name in imported for needed in NEED_TORCH)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Graphs are kept in a folder of this run's, never in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -23,13 +23,6 @@ PAIRED = [
 LISTED = [{"query": query, "documents": list(DOCUMENTS), "relevance": RELEVANT[query]} for query in QUERIES]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def reranker(model_folder):
     return pipeline("text-ranking", model_folder("sequence-classification", num_labels=1, seed=5))

@@ -26,13 +26,6 @@ TEXTS = ["this movie was great fun !", "boring", "we hate it", "the dog", "not v
 NLI = {0: "contradiction", 1: "entailment", 2: "neutral"}  # not in GLUE's order
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def ready(model_folder):
     return pipeline(None, model_folder("sequence-classification", seed=9, num_labels=2, id2label={0: "NEGATIVE", 1: "POSITIVE"}))

@@ -14,13 +14,6 @@ TEXTS = ["this movie was great fun !", "boring", "we hate it", "the dog", "not v
 PAIRS = [{"text": text, "text_pair": "a dog"} for text in TEXTS]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def ready(model_folder):
     return pipeline(None, model_folder("sequence-classification", seed=9, num_labels=3, id2label=dict(enumerate(NLI))))

@@ -32,13 +32,6 @@ PAIRS = [
 ENGINES = ["onnx", "torch"]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 def case_of(name):
     """The family's case; where it knows one type of token, with a second one for the second texts of BERT's tokenizer."""
     case = next(case for case in CASES if case.name == name)

@@ -10,14 +10,6 @@ from headway import pipeline
 from headway.tasks.correlation import spearman
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory):
-    """One for all: an INT8 graph of this size takes seconds to build."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def sentences(data_folder):
     """Two hundred sentences of STS-B, of unequal length."""

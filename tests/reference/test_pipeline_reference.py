@@ -17,13 +17,6 @@ MASKED = ["the [MASK] was good", "[MASK]", "we [MASK] this boring movie and not 
 ENGINES = ["torch", "onnx"]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def both(model_folder):
     """``both(task, **model settings)``: our pipeline and theirs on one folder, made once for each choice."""

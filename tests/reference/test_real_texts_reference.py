@@ -26,13 +26,6 @@ def texts(data_folder):
     return found
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module", params=FAMILIES)
 def classifier(request, tmp_path_factory):
     """A family's folder with three labels, and transformers' pipeline for it."""

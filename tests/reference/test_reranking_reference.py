@@ -24,13 +24,6 @@ DOCUMENTS = [
 QUERIES = [QUERY, "cat", "", "what is there to be seen in the old town of Zürich " * 5]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module", params=FAMILIES)
 def folder(request, tmp_path_factory):
     return make_folder(tmp_path_factory.mktemp("reranker"), request.param, num_labels=1)

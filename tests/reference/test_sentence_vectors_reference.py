@@ -18,13 +18,6 @@ TEXTS = ["this movie was great fun !", "boring", "the film is not very good , we
 PROMPTS = {"query": "we love ", "document": "", "title": "story and plot"}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def both(model_folder, tmp_path_factory):
     """``both("name")``: their model and the folder where they saved it, for each of the forms below, made once."""

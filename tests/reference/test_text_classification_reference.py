@@ -44,13 +44,6 @@ INPUTS = [
 ]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 def pipelines(folder, **options):
     ours = headway.pipeline("text-classification", folder, precision="fp32", **options)
     return ours, transformers.pipeline("text-classification", str(folder), framework="pt", device="cpu", **options)

@@ -67,13 +67,6 @@ class ByWordNumbers(transformers.TokenClassificationPipeline):
         return {**super().group_sub_entities(entities), "word": self.tokenizer.convert_tokens_to_string(pieces)}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def trio(tmp_path_factory):
     """``trio(kind, engine)``: ours, theirs, and theirs by word numbers."""

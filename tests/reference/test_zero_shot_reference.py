@@ -15,13 +15,6 @@ TEXTS = ["A film about two dogs and a cat.", "boring", "Zürich, the “old” C
 LABELS = ["sport", "politics", "very old animals in films", "Café"]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 def pipelines(folder, **options):
     ours = headway.pipeline("zero-shot-classification", folder, precision="fp32", **options)
     theirs = transformers.pipeline("zero-shot-classification", str(folder), framework="pt", device="cpu", **options)

@@ -17,13 +17,6 @@ from headway.tasks.multiple_choice import read_call
 PROMPT, CHOICES = "we saw the film and", ["it was great fun", "two cats", "the plot was boring , very boring"]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def ready(model_folder, _cache):
     return pipeline("multiple-choice", model_folder("multiple-choice"))

@@ -12,13 +12,6 @@ from headway.tasks import Encoded, task
 from headway.tasks.next_sentence_prediction import NAMES, read_call, read_two
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def ready(model_folder, _cache):
     return pipeline("next-sentence-prediction", model_folder("next-sentence"))

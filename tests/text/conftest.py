@@ -6,7 +6,7 @@ import pytest
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Backend
 
-from headway.text import Tokenizer, train_wordpiece
+from headway.text import Tokenizer, state, train_wordpiece
 
 LINES = """\
 The quick brown fox jumps over the lazy dog, and the dog doesn't jump.
@@ -85,3 +85,17 @@ def kind(request, tokenizer) -> tuple[Callable[[], Backend], dict[str, Any]]:
     make, roles = makers[request.param]
     made = make().to_str()
     return lambda: Backend.from_str(made), roles
+
+
+@pytest.fixture
+def characters_read(monkeypatch) -> list[int]:
+    """How many characters of each text the tokenizers of this test were given to read."""
+    read: list[int] = []
+
+    def encoded(encode: Callable[..., Any], inputs: list[Any], **options: bool) -> Any:
+        read.extend(len(entry) if isinstance(entry, str) else sum(map(len, entry)) for entry in inputs)
+        return encode_all(encode, inputs, **options)
+
+    encode_all = state._encoded
+    monkeypatch.setattr(state, "_encoded", encoded)
+    return read

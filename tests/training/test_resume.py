@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import pytest
@@ -173,10 +172,8 @@ def test_only_the_newest_checkpoints_are_kept(uninterrupted):
 
 def test_a_finished_run_started_again_ends_at_once(text_file, tokenizer_folder, uninterrupted):
     before = (uninterrupted / "model.safetensors").read_bytes()
-    began = time.monotonic()
     result = pretrain(settings_for(uninterrupted, text_file, tokenizer_folder), progress=False)
     assert result.global_step == 14
     assert result.metrics["train_steps"] == 0
     assert (uninterrupted / "model.safetensors").read_bytes() == before
-    assert time.monotonic() - began < 60
     assert os.path.exists(uninterrupted / "tokenizer.json")

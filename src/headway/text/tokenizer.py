@@ -129,23 +129,14 @@ class Tokenizer(Vocabulary, Decoding):
         """
         state, tensors = self._state, checked_tensors(return_tensors)
         fit = fitting(
-            state.traits,
-            padding=padding,
-            truncation=truncation,
-            max_length=max_length,
-            stride=stride,
-            pad_to_multiple_of=pad_to_multiple_of,
-            padding_side=padding_side,
-            truncation_side=truncation_side,
-        )
+            state.traits, padding=padding, truncation=truncation, max_length=max_length, stride=stride,
+            pad_to_multiple_of=pad_to_multiple_of, padding_side=padding_side, truncation_side=truncation_side,
+        )  # fmt: skip
         inputs = read_inputs(text, text_pair, is_split_into_words=is_split_into_words)
         found = state.encode(
-            inputs.entries,
-            cut=None if return_overflowing_tokens else fit.cut,
-            add_special_tokens=add_special_tokens,
-            is_pretokenized=is_split_into_words,
-            split_special_tokens=split_special_tokens,
-        )
+            inputs.entries, cut=None if return_overflowing_tokens else fit.cut, add_special_tokens=add_special_tokens,
+            is_pretokenized=is_split_into_words, split_special_tokens=split_special_tokens,
+        )  # fmt: skip
         encodings, texts = state.fit(found, fit, has_pair=inputs.has_pair, in_windows=return_overflowing_tokens)
         names = _wanted(
             state.traits.model_input_names,
