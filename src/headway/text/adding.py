@@ -17,7 +17,7 @@ OTHERS = "additional_special_tokens"
 
 def with_tokens(state: State, tokens: Any, *, special: bool) -> tuple[State, int]:
     """The state in which these are tokens of their own, and how many were not so before. Special ones are not normalised."""
-    new = [_checked(token) for token in _listed(tokens)]
+    new = [checked_token(token) for token in _listed(tokens)]
     backend = state.copied()
     count = backend.add_special_tokens(new) if special else backend.add_tokens(new)
     return replace(state, backend=backend), int(count)
@@ -28,22 +28,25 @@ def with_special_tokens(state: State, tokens: Mapping[str, Any], *, replaces_oth
     for role in tokens:
         if role not in (*ROLES, OTHERS):
             raise ConfigError(f"A special token has no role {role!r}.{nearest(role, {*ROLES, OTHERS})}")
-    others = [_checked(token) for token in tokens.get(OTHERS, ())]
-    roles = {role: _checked(token) for role, token in tokens.items() if role != OTHERS}
+    others = [checked_token(token) for token in tokens.get(OTHERS, ())]
+    roles = {role: checked_token(token) for role, token in tokens.items() if role != OTHERS}
     found, count = with_tokens(state, [*roles.values(), *others], special=True)
-    named = {role: _content(token) for role, token in roles.items()}
-    more = [_content(token) for token in others]
+    named = {role: token_text(token) for role, token in roles.items()}
+    more = [token_text(token) for token in others]
     kept = () if replaces_others and more else state.traits.additional_special_tokens
-    return replace(found, traits=_traits(state.traits, named, tuple(dict.fromkeys((*kept, *more))))), count
+    return replace(found, traits=with_roles(state.traits, named, tuple(dict.fromkeys((*kept, *more))))), count
 
 
-def _traits(traits: Traits, roles: Mapping[str, str], others: tuple[str, ...]) -> Traits:
+def with_roles(
+    traits: Traits, roles: Mapping[str, str], others: tuple[str, ...], *, file: Mapping[str, Any] | None = None
+) -> Traits:
+    """The settings in which these tokens have these roles, and ``others`` none; ``file`` takes the old file's place."""
     special = {**traits.special_tokens, **roles}
     return replace(
         traits,
         special_tokens={role: special[role] for role in ROLES if role in special},
         additional_special_tokens=others,
-        file={**traits.file, **({OTHERS: list(others)} if others else {})},
+        file={**(traits.file if file is None else file), **({OTHERS: list(others)} if others else {})},
     )
 
 
@@ -55,11 +58,13 @@ def _listed(tokens: Any) -> Iterable[Any]:
     return tokens
 
 
-def _checked(token: Any) -> Any:
-    if not isinstance(token, str | AddedToken) or SURROGATE.search(_content(token)):
+def checked_token(token: Any) -> Any:
+    """A token to add, if it is one."""
+    if not isinstance(token, str | AddedToken) or SURROGATE.search(token_text(token)):
         raise InputError(f"A token to add is {shown(token)}, but it is a text, or an AddedToken of the tokenizers library.")
     return token
 
 
-def _content(token: str | AddedToken) -> str:
+def token_text(token: str | AddedToken) -> str:
+    """What a token to add stands for in a text."""
     return token if isinstance(token, str) else str(token.content)

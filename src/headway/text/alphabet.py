@@ -5,7 +5,7 @@ pairs by number: the same text gives another vocabulary every time. Numbering th
 repeatable.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -36,6 +36,14 @@ def continuing(characters: Iterable[str], splitter: Backend) -> list[str]:
     return [character for character in characters if len(words_of("a" + character, splitter)) == 1]
 
 
+def kept_characters(characters: Iterable[str], *, other: str) -> defaultdict[int, int]:
+    """A table for ``str.translate``: these characters as they are, any other one as ``other``."""
+    return defaultdict(lambda: ord(other), {ord(character): ord(character) for character in characters})
+
+
 def words_of(text: str, splitter: Backend) -> list[str]:
     """The text normalised and split into words."""
-    return [word for word, _ in splitter.pre_tokenizer.pre_tokenize_str(splitter.normalizer.normalize_str(text))]
+    plain = text if splitter.normalizer is None else splitter.normalizer.normalize_str(text)
+    if splitter.pre_tokenizer is None:
+        return [plain] if plain else []
+    return [word for word, _ in splitter.pre_tokenizer.pre_tokenize_str(plain)]

@@ -142,5 +142,11 @@ class BatchEncoding(UserDict[str, Any]):
         return self._encodings[batch_index]
 
 
+def with_labels(inputs: BatchEncoding, targets: BatchEncoding) -> BatchEncoding:
+    """The inputs with the ids of the targets as labels. Padding among these is the padding token, as transformers leaves it."""
+    inputs["labels"] = targets["input_ids"]
+    return inputs
+
+
 def _place(batch_or_index: int, index: int | None) -> tuple[int, int]:
     return (0, batch_or_index) if index is None else (batch_or_index, index)

@@ -50,6 +50,10 @@ class Decoding(ABC):
         state = self._state
         return _id_of(tokens, state) if isinstance(tokens, str) else [_id_of(token, state) for token in tokens]
 
+    def clean_up_tokenization(self, text: str) -> str:
+        """A text without the spaces before punctuation that English has not, as ``clean_up_tokenization_spaces`` leaves it."""
+        return cleaned_up(text)
+
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """The text of pieces."""
         decoder = self._state.backend.decoder

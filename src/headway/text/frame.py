@@ -58,12 +58,27 @@ class Frame:
             for kind in (part.type_ids if part.owner is None else part.type_ids[:1] * lengths[part.owner])
         ]
 
+    def owners(self, first: Sequence[int], second: Sequence[int]) -> list[int | None]:
+        """For each token 0 if it is of the first text, 1 of the second, None of the frame."""
+        lengths = (len(first), len(second))
+        return [
+            owner
+            for part in self.parts
+            for owner in ([None] * len(part.ids) if part.owner is None else [part.owner] * lengths[part.owner])
+        ]
+
     def mask(self, first: Sequence[int], second: Sequence[int]) -> list[int]:
         """1 for tokens of the frame, 0 for those of the texts."""
         lengths = (len(first), len(second))
         return [
             value for part in self.parts for value in ([1] * len(part.ids) if part.owner is None else [0] * lengths[part.owner])
         ]
+
+
+BARE = Frame((Part(0, (), (0,)),))
+"""Nothing around a text."""
+BARE_PAIR = Frame((Part(0, (), (0,)), Part(1, (), (0,))))
+"""Nothing around a pair."""
 
 
 def _part(owner: int | None, tokens: Sequence[tuple[int | None, int, int]]) -> Part:

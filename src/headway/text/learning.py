@@ -15,19 +15,17 @@ from tokenizers import Tokenizer as Backend
 
 from headway.architecture import TokenizerDefaults
 from headway.errors import ConfigError, DataError
-from headway.text.alphabet import alphabet, count_characters
+from headway.text.alphabet import alphabet, count_characters, kept_characters
 from headway.text.building import set_template
 from headway.text.byte_level import build_byte_level
 from headway.text.files import line_batches
 from headway.text.tokenizer import Tokenizer
 from headway.text.traits import Traits
 from headway.text.unigram import MARK
-from headway.text.unigram_learning import learn_pieces
+from headway.text.unigram_learning import DIGITS, learn_pieces
 
 ALPHABET_LIMIT = 1000
 """Characters of a Unigram vocabulary at most; rarer ones are unknown."""
-DIGITS = 6
-"""To how many digits scores are kept: enough, and the same on every machine."""
 ORDERS: Mapping[str, tuple[str, ...]] = {
     "[PAD]": ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"),
     "<s>": ("cls_token", "pad_token", "sep_token", "unk_token", "mask_token"),
@@ -101,16 +99,9 @@ def _empty_unigram(*, lowercase: bool, rows: list[tuple[str, float]] | None = No
     return backend
 
 
-class _Kept(dict[int, int]):
-    """Characters by code, a space for those that are not there."""
-
-    def __missing__(self, code: int) -> int:
-        return ord(" ")
-
-
 def _word_counts(batches: Iterable[list[str]], learner: Backend, known: set[str]) -> Counter[str]:
     """How often each word stands, with the mark of a space before it; rare characters end words."""
-    kept, counts = _Kept({ord(character): ord(character) for character in known}), Counter[str]()
+    kept, counts = kept_characters(known, other=" "), Counter[str]()
     for lines in batches:
         for line in lines:
             counts.update(MARK + word for word in learner.normalizer.normalize_str(line).translate(kept).split())

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer as Backend
 from headway.architecture import Family, ModelConfig, TokenizerDefaults
 from headway.errors import ConfigError, TokenizerError
 from headway.families import family
-from headway.text.added import added_tokens, decoder_form
+from headway.text.added import added_tokens
 from headway.text.building import build, check_special_tokens, set_template, settings_read
 from headway.text.components import changed, fault_in_parts, refuse_unread, settings_in
 from headway.text.forms import GENERIC, form_of, named
@@ -37,15 +37,6 @@ VOCABULARY_FILES = (
 
 PANIC = "PanicException"
 """What the ``tokenizers`` library raises where it has no error for what it meets; nothing exports the class."""
-
-FAITHFUL = {
-    "BertTokenizer": "WordPiece",
-    "DistilBertTokenizer": "WordPiece",
-    "ElectraTokenizer": "WordPiece",
-    "MPNetTokenizer": "WordPiece",
-    "RobertaTokenizer": "BPE",
-}
-"""The classes with which every version of transformers keeps the ids of a ``tokenizer.json``, if its model is of this type."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,18 +89,6 @@ def without_padding_or_truncation(backend: Backend) -> Backend:
 def add_special_tokens(backend: Backend, traits: Traits, settings: Mapping[str, Any]) -> None:
     """Let the tokenizer recognise the special tokens that only the settings name, as transformers does."""
     added_tokens(traits, settings, {}, usual=None).add_unknown(backend)
-
-
-def saved_settings(backend: Backend, traits: Traits) -> dict[str, Any]:
-    """What ``tokenizer_config.json`` has to say so that transformers takes ``tokenizer.json`` as it is.
-
-    transformers 5 builds the tokenizers of most classes anew, with other ids; then the class is left general.
-    """
-    values = {**traits.to_file(), **settings_in(backend), "added_tokens_decoder": decoder_form(backend)}
-    class_name = str(values.get("tokenizer_class")).removesuffix("Fast")
-    if FAITHFUL.get(class_name) != type(backend.model).__name__:
-        values["tokenizer_class"] = "PreTrainedTokenizerFast"
-    return values
 
 
 def _from_json(sources: _Sources, path: Path) -> tuple[Backend, Traits]:

@@ -6,29 +6,30 @@ fills its own results. Tokens that are added make another state, which takes the
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
-from tokenizers import Encoding
+from tokenizers import AddedToken, Encoding
 from tokenizers import Tokenizer as Backend
 
 from headway.core.batching import TokenSequence
 from headway.core.updates import atomic_update
+from headway.errors import ConfigError
 from headway.text.adding import with_special_tokens, with_tokens
-from headway.text.batch import BatchEncoding
+from headway.text.batch import BatchEncoding, with_labels
 from headway.text.columns import COLUMNS, named_columns
 from headway.text.decoding import Decoding
 from headway.text.encoded import EncodedText, selected
 from headway.text.inputs import as_list, check_batch, read_inputs
-from headway.text.loading import VOCABULARY_FILES, load, saved_settings, without_padding_or_truncation
+from headway.text.loading import VOCABULARY_FILES, load, without_padding_or_truncation
 from headway.text.loading import add_special_tokens as recognise
 from headway.text.options import fitting
-from headway.text.padding import pad_inputs
 from headway.text.pairing import TEXTS_AT_ONCE, Pairing
+from headway.text.saving import saved_settings, vocabulary_files
 from headway.text.state import State
-from headway.text.tensors import as_tensor, checked_tensors
+from headway.text.tensors import Tensors, as_tensor, checked_tensors
 from headway.text.traits import UNLIMITED, Traits, check_settings
 from headway.text.truncation import Cut, Truncation
 from headway.text.vocabulary import Vocabulary
@@ -92,9 +93,11 @@ class Tokenizer(Vocabulary, Decoding):
 
     def __call__(  # noqa: PLR0913 (transformers' own arguments, under their names)
         self,
-        text: Any,
+        text: Any = None,
         text_pair: Any = None,
         *,
+        text_target: Any = None,
+        text_pair_target: Any = None,
         add_special_tokens: bool = True,
         padding: bool | str = False,
         truncation: bool | str | None = None,
@@ -125,6 +128,8 @@ class Tokenizer(Vocabulary, Decoding):
         ``return_overflowing_tokens`` a text that is too long becomes several rows, windows that share ``stride`` tokens, and
         ``overflow_to_sample_mapping`` says of each row which text it is from. ``verbose`` changes nothing: nothing is printed.
 
+        The ids of ``text_target``, encoded in the same way, come as ``labels``; alone it is encoded as a text is.
+
         Lone surrogates are read as U+FFFD. Raises ``InputError`` for what is not text, naming its place.
         """
         state, tensors = self._state, checked_tensors(return_tensors)
@@ -132,12 +137,6 @@ class Tokenizer(Vocabulary, Decoding):
             state.traits, padding=padding, truncation=truncation, max_length=max_length, stride=stride,
             pad_to_multiple_of=pad_to_multiple_of, padding_side=padding_side, truncation_side=truncation_side,
         )  # fmt: skip
-        inputs = read_inputs(text, text_pair, is_split_into_words=is_split_into_words)
-        found = state.encode(
-            inputs.entries, cut=None if return_overflowing_tokens else fit.cut, add_special_tokens=add_special_tokens,
-            is_pretokenized=is_split_into_words, split_special_tokens=split_special_tokens,
-        )  # fmt: skip
-        encodings, texts = state.fit(found, fit, has_pair=inputs.has_pair, in_windows=return_overflowing_tokens)
         names = _wanted(
             state.traits.model_input_names,
             token_type_ids=return_token_type_ids,
@@ -145,13 +144,25 @@ class Tokenizer(Vocabulary, Decoding):
             special_tokens_mask=return_special_tokens_mask,
             offset_mapping=return_offsets_mapping,
         )
-        data = named_columns(encodings, names, is_untyped=state.untyped[inputs.has_pair], tensors=tensors)
-        if not (inputs.is_batch or tensors or return_overflowing_tokens):
-            data = {name: rows[0] for name, rows in data.items()}
-        counts = {"length": list(map(len, encodings))} if return_length else {}
-        counts |= {"overflow_to_sample_mapping": texts} if return_overflowing_tokens else {}
-        data |= {name: values if tensors is None else as_tensor(values, tensors, name=name) for name, values in counts.items()}
-        return BatchEncoding(data, encodings)
+
+        def encoded(text: Any, text_pair: Any) -> BatchEncoding:
+            inputs = read_inputs(text, text_pair, is_split_into_words=is_split_into_words)
+            found = state.encode(
+                inputs.entries, cut=None if return_overflowing_tokens else fit.cut, add_special_tokens=add_special_tokens,
+                is_pretokenized=is_split_into_words, split_special_tokens=split_special_tokens,
+            )  # fmt: skip
+            encodings, texts = state.fit(found, fit, has_pair=inputs.has_pair, in_windows=return_overflowing_tokens)
+            data = named_columns(encodings, names, is_untyped=state.untyped[inputs.has_pair], tensors=tensors)
+            if not (inputs.is_batch or tensors or return_overflowing_tokens):
+                data = {name: rows[0] for name, rows in data.items()}
+            counts = {"length": list(map(len, encodings))} if return_length else {}
+            counts |= {"overflow_to_sample_mapping": texts} if return_overflowing_tokens else {}
+            return BatchEncoding({**data, **_as_asked(counts, tensors)}, encodings)
+
+        if text_target is None:
+            return encoded(text, text_pair)
+        targets = encoded(text_target, text_pair_target)
+        return targets if text is None else with_labels(encoded(text, text_pair), targets)
 
     def encode(self, text: Any, text_pair: Any = None, **options: Any) -> Any:
         """The ids of one text or pair, in a list unless ``return_tensors`` asks for an array; options as for a call."""
@@ -223,40 +234,6 @@ class Tokenizer(Vocabulary, Decoding):
         """The pieces of one text or pair; options as for a call."""
         return self(text, pair, add_special_tokens=add_special_tokens, **options).tokens()
 
-    def pad(
-        self,
-        encoded_inputs: Any,
-        padding: bool | str = True,
-        *,
-        max_length: int | None = None,
-        pad_to_multiple_of: int | None = None,
-        padding_side: str | None = None,
-        return_attention_mask: bool | None = None,
-        return_tensors: str | None = None,
-        verbose: bool = True,
-    ) -> BatchEncoding:
-        """Inputs that were tokenised before, of one text, of many, or a list with those of each, brought to one length.
-
-        Ids, type ids, attention mask and special tokens mask are padded; everything else stays. Nothing is cut.
-        """
-        state = self._state
-        fit = fitting(
-            state.traits,
-            padding=padding,
-            truncation=False,
-            max_length=max_length,
-            pad_to_multiple_of=pad_to_multiple_of,
-            padding_side=padding_side,
-        )
-        usual = state.traits.model_input_names
-        return pad_inputs(
-            encoded_inputs,
-            lambda lengths: state.filling(fit, lengths),
-            ids_name=usual[0],
-            adds_mask="attention_mask" in usual if return_attention_mask is None else return_attention_mask,
-            return_tensors=checked_tensors(return_tensors),
-        )
-
     def add_tokens(self, new_tokens: Any, special_tokens: bool = False) -> int:
         """Let these be tokens of their own, whole wherever they stand in a text, and return how many of them were not so before.
 
@@ -278,17 +255,59 @@ class Tokenizer(Vocabulary, Decoding):
             )
         return count
 
-    def save_pretrained(self, folder: str | Path) -> tuple[Path, Path]:
+    def train_new_from_iterator(
+        self,
+        text_iterator: Iterable[Any],
+        vocab_size: int,
+        *,
+        length: int | None = None,
+        new_special_tokens: Sequence[str | AddedToken] | None = None,
+        special_tokens_map: Mapping[str, str] | None = None,
+        min_frequency: int = 0,
+        limit_alphabet: int | None = None,
+        show_progress: bool = True,
+    ) -> Self:
+        """Another tokenizer of this kind, with at most ``vocab_size`` pieces learnt from texts, or from lists of texts.
+
+        It normalises, splits and frames as this one does, with the same special tokens under the first ids and the same
+        settings. ``special_tokens_map`` gives special tokens new names, and ``length`` says how many texts there are, for the
+        bar. ``min_frequency`` is how often two pieces, or a word, must be seen; ``limit_alphabet`` how many characters there are
+        at most. The same texts give the same tokenizer. A model made for this one cannot read the ids of the other.
+        """
+        from headway.text.relearning import Wanted, relearned
+
+        wanted = Wanted(
+            vocab_size=vocab_size, length=length, new_special_tokens=tuple(new_special_tokens or ()),
+            special_tokens_map=special_tokens_map or {}, min_frequency=min_frequency, limit_alphabet=limit_alphabet,
+            show_progress=show_progress,
+        )  # fmt: skip
+        return type(self)(*relearned(self._state, text_iterator, wanted))
+
+    def save_pretrained(self, folder: str | Path, *, push_to_hub: bool = False, **hub: Any) -> tuple[Path, Path]:
         """Write ``tokenizer_config.json`` and ``tokenizer.json``, which transformers loads too.
 
-        They replace the tokenizer that was there, with all its files; other files in the folder stay.
+        They replace the tokenizer that was there, with all its files; other files in the folder stay. With ``push_to_hub`` the
+        tokenizer is published as well, and ``hub`` says where and how, as for the method of that name.
         """
+        if hub and not push_to_hub:
+            raise ConfigError(
+                f"{', '.join(hub)} says how to publish a tokenizer. Give push_to_hub=True as well, or leave it out."
+            )
         state, names = self._state, ("tokenizer_config.json", "tokenizer.json")
         with atomic_update(folder, replaces=VOCABULARY_FILES) as draft:
             settings = json.dumps(saved_settings(state.backend, state.traits), indent=2, ensure_ascii=False)
             (draft / names[0]).write_text(settings + "\n", encoding="utf-8")
             state.backend.save(str(draft / names[1]))
+        if push_to_hub:
+            self.push_to_hub(hub.pop("repo_id", Path(folder).name), **hub)
         return Path(folder) / names[0], Path(folder) / names[1]
+
+    def save_vocabulary(self, folder: str | Path, filename_prefix: str | None = None) -> tuple[Path, ...]:
+        """Write the pieces alone, ``vocab.txt``, or ``vocab.json`` with ``merges.txt``, and return the files.
+
+        A prefix stands before each name, with a hyphen. Tokens that were added, and all settings, are not in these files.
+        """
+        return vocabulary_files(self._state.backend, folder, prefix=filename_prefix)
 
     def push_to_hub(self, repo_id: str, **hub: Any) -> str:
         """Publish the tokenizer in a repository of the Hub, beside what is there; its address. ``hub`` as for models."""
@@ -312,6 +331,11 @@ class Tokenizer(Vocabulary, Decoding):
 def _wanted(usual: Sequence[str], **asked: bool | None) -> list[str]:
     """The names of the columns that a call returns; where it does not say, those that the model takes."""
     return [name for name in COLUMNS if (name in usual if asked.get(name, True) is None else asked.get(name, True))]
+
+
+def _as_asked(counts: Mapping[str, list[int]], tensors: Tensors | None) -> dict[str, Any]:
+    """Numbers of each row, in a list or as an array."""
+    return {name: values if tensors is None else as_tensor(values, tensors, name=name) for name, values in counts.items()}
 
 
 def _sequence(encoding: Encoding, cut: Cut | None, *, has_pair: bool, is_untyped: bool) -> TokenSequence:

@@ -16,6 +16,8 @@ SHRINKING, SPARE, LEAST = 0.75, 1.1, 0.5
 """The share of pieces that a round keeps, how many more than wanted the rounds end with, and the smallest count that stays: those
 of SentencePiece's trainer, as are the two passes of a round."""
 NEVER = -1e9
+DIGITS = 6
+"""To how many digits scores are kept: enough, and the same on every machine."""
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,22 @@
 """What a tokenizer knows: pieces, special tokens and their roles, and its settings, under the names of transformers."""
 
-from abc import ABC
-from collections.abc import Sequence
 from typing import Any
 
 from tokenizers import AddedToken
 from tokenizers import Tokenizer as Backend
 
-from headway.text.frame import Frame
+from headway.text.absent import absence
+from headway.text.framing import Framing
 from headway.text.state import State
 from headway.text.traits import ROLES, Side, Traits
 
 
-class Vocabulary(ABC):
+class Vocabulary(Framing):
     """Questions about a tokenizer, answered from its state.
 
     ``mask_token``, ``mask_token_id`` and their like for ``bos``, ``eos``, ``unk``, ``sep``, ``pad`` and ``cls`` are None where
     the tokenizer has no such token.
     """
-
-    _state: State
 
     is_fast = True
     """Whether there is a way from tokens back to the text."""
@@ -156,36 +153,10 @@ class Vocabulary(ABC):
         """Whether ``decode`` takes away the spaces before punctuation."""
         return self.traits.clean_up_tokenization_spaces
 
-    def num_special_tokens_to_add(self, pair: bool = False) -> int:
-        """How many special tokens frame a text or a pair."""
-        return self._state.specials(has_pair=pair)
-
-    def build_inputs_with_special_tokens(self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None) -> list[int]:
-        """The ids of a text, or a pair, with the special tokens that a call would set around them."""
-        return self._frame(token_ids_1).ids(token_ids_0, token_ids_1 or ())
-
-    def create_token_type_ids_from_sequences(
-        self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
-    ) -> list[int]:
-        """The type ids that belong to ``build_inputs_with_special_tokens``."""
-        return self._frame(token_ids_1).type_ids(token_ids_0, token_ids_1 or ())
-
-    def get_special_tokens_mask(
-        self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None, *, already_has_special_tokens: bool = False
-    ) -> list[int]:
-        """1 for special tokens, 0 for others: of ids as they are, or as ``build_inputs_with_special_tokens`` would frame them."""
-        if not already_has_special_tokens:
-            return self._frame(token_ids_1).mask(token_ids_0, token_ids_1 or ())
-        special = set(self._state.special_ids)
-        return [int(index in special) for index in (*token_ids_0, *(token_ids_1 or ()))]
-
-    def _frame(self, second: Sequence[int] | None) -> Frame:
-        return self._state.frame if second is None else self._state.pair_frame
-
     def __getattr__(self, name: str) -> Any:
         role = name.removesuffix("_id")
         if role not in ROLES:
-            raise AttributeError(f"A tokenizer has no attribute {name!r}.")
+            raise AttributeError(f"A tokenizer has no attribute {name!r}{absence(name)}.")
         state = self._state
         token = state.traits.special_tokens.get(role)
         return token if name == role or token is None else state.backend.token_to_id(token)
