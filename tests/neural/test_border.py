@@ -36,6 +36,23 @@ def make(head="base", kind="bert", sizes=BERT_SIZES, **settings):
         ({"input_ids": ONES, "attention_mask": ONES * torch.tensor([[1], [0]])}, "Text 1 of the batch has no tokens"),
         ({"input_ids": ONES[:0]}, "The batch is empty"),
         ({"input_ids": ONES[:, :0]}, "Text 0 of the batch has no tokens"),
+        ({"input_ids": [[1, 2]]}, r'input_ids is a list, but a model reads torch tensors. Tokenize with return_tensors="pt"'),
+        ({"input_ids": {"input_ids": ONES}}, r"input_ids is a dict, but .* Write model\(\*\*inputs\), with two asterisks"),
+        ({"input_ids": ONES, "attention_mask": [[1] * 3] * 2}, "attention_mask is a list, but"),
+        ({"input_ids": ONES.float()}, r"input_ids holds float32 numbers, but they are looked up.*input_ids.long\(\)"),
+        ({"input_ids": ONES.bool()}, "input_ids holds bool numbers"),
+        ({"input_ids": ONES, "token_type_ids": ONES.half()}, "token_type_ids holds float16 numbers"),
+        ({"input_ids": ONES, "position_ids": ONES.float()}, "position_ids holds float32 numbers"),
+        ({"input_ids": ONES, "position_ids": 41 * ONES}, "position_ids holds 41, but this model has vectors for 0 to 40. Leave"),
+        ({"input_ids": ONES, "position_ids": ONES[:, :2]}, r"position_ids has shape \(2, 2\), but the input is \(2, 3\)"),
+        ({"inputs_embeds": torch.ones(2, 3, 27)}, r"inputs_embeds has shape \(2, 3, 27\), but this .* have 28 numbers"),
+        ({"inputs_embeds": torch.ones(2, 3, 28).long()}, "inputs_embeds holds int64 numbers, but these are token vectors"),
+        ({"input_ids": ONES, "attention_mask": ONES[:, None, None]}, r"attention_mask has shape \(2, 1, 1, 3\), but"),
+        ({"input_ids": ONES, "attention_mask": -10000.0 * (1 - ONES + 1)}, "attention_mask holds -10000, but a mask is 1 where"),
+        (
+            {"input_ids": ONES, "attention_mask": 2 * ONES},
+            "attention_mask holds 2, but .* 0 where there is padding. Pass the token",
+        ),
     ],
 )
 def test_inputs_that_cannot_be_run_are_refused(arguments, message):
@@ -48,11 +65,35 @@ def test_inputs_that_cannot_be_run_are_refused(arguments, message):
     [
         ({"input_ids": ONES}, r"input_ids has shape \(2, 3\); a multiple-choice model reads \(batch, choices, sequence\)"),
         ({"inputs_embeds": torch.ones(2, 3, 28)}, "inputs_embeds has shape .* one text for each choice"),
+        ({"input_ids": ONES[None], "attention_mask": ONES}, r"attention_mask has shape \(2, 3\); a multiple-choice model reads"),
     ],
 )
 def test_choices_need_a_dimension_of_their_own(arguments, message):
     with pytest.raises(InputError, match=message):
         make("multiple-choice")(**arguments)
+
+
+def test_inputs_on_another_device_are_named_with_both():
+    with pytest.raises(InputError, match=r"input_ids is on cpu, but the model is on meta. Move .*inputs.to\(model.device"):
+        make().to("meta")(ONES)
+
+
+def test_ids_in_32_bits_and_masks_in_any_numbers_give_what_usual_ones_give():
+    model, mask = make(), torch.tensor([[1, 1, 0], [1, 1, 1]])
+    with torch.no_grad():
+        expected = model(ONES, mask, position_ids=torch.tensor([[2, 0, 1]]).expand(2, 3)).last_hidden_state
+        for kind in (torch.bool, torch.float32, torch.uint8):
+            found = model(ONES.int(), mask.to(kind), position_ids=torch.tensor([2, 0, 1]).int())
+            assert torch.equal(found.last_hidden_state, expected)
+
+
+def test_all_ranges_are_looked_at_together(monkeypatch):
+    """A GPU is waited for once: what is read comes over in one list, and the lengths in another."""
+    model, read = make("token-classification", num_labels=5), []
+    plain = torch.Tensor.tolist
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda values: read.append(values.shape) or plain(values))
+    model(ONES, ONES, ONES, labels=ONES)
+    assert read == [(8,), (2, 2)]
 
 
 def test_a_model_without_token_types_does_not_look_at_them():

@@ -126,8 +126,58 @@ def test_nothing_to_learn_from_is_no_loss():
         ),
         ("question-answering", {"start_positions": torch.tensor([0])}, "Only start_positions is given.*Pass both"),
         ("token-classification", {"labels": torch.tensor([[0, 1]])}, r"labels has shape \(1, 2\).*each token, \(1, 3\).*-100"),
+        ("token-classification", {"labels": torch.tensor([[0, -100, 2]])}, "labels holds 2, but this model knows 0 to 1. Count"),
+        (
+            "token-classification",
+            {"labels": torch.tensor([[0, -1, 1]])},
+            "labels holds -1, but .* use -100 where",
+        ),
+        ("token-classification", {"labels": [[0, 1, 1]]}, "labels is a list, but a model reads torch tensors"),
+        ("masked-lm", {"labels": torch.tensor([[0, 101, 1]])}, "labels holds 101, but this model knows 0 to 100"),
+        ("masked-lm", {"labels": torch.ones(1, 3)}, r"labels holds float32 numbers, but .*Pass labels.long\(\)"),
+        ("sequence-classification", {"labels": torch.tensor([2])}, "labels holds 2, but this model knows 0 to 1"),
+        (
+            "sequence-classification",
+            {"labels": torch.tensor([1, 0])},
+            r"labels has shape \(2,\), but the batch has 1 texts.*Pass",
+        ),
+        (
+            "sequence-classification",
+            {"labels": torch.tensor([1.0])},
+            r"labels has shape \(1,\), but this model learns marks \(multi_label_classification\), \(1, 2\).*labels.long\(\)",
+        ),
+        ("next-sentence", {"labels": torch.tensor([2])}, "labels holds 2, but this model knows 0 to 1"),
+        (
+            "question-answering",
+            {"start_positions": torch.tensor([0, 1]), "end_positions": torch.tensor([1])},
+            "start_positions has",
+        ),
+        (
+            "question-answering",
+            {"start_positions": torch.ones(1), "end_positions": torch.ones(1)},
+            "start_positions holds float32",
+        ),
+        ("pretraining", {"next_sentence_label": torch.tensor([3])}, "next_sentence_label holds 3, but this model knows 0 to 1"),
     ],
 )
 def test_targets_that_do_not_fit_are_refused(head, targets, message):
     with pytest.raises(InputError, match=message):
         bert(head, num_labels=2)(torch.tensor([[5, 6, 7]]), **targets)
+
+
+def test_choices_that_are_not_there_and_numbers_of_another_width_are_refused():
+    ids = torch.tensor([[[5, 6, 7], [5, 8, 9]]])
+    with pytest.raises(InputError, match=r"labels holds 2, but this model knows 0 to 1"):
+        bert("multiple-choice")(ids, labels=torch.tensor([2]))
+    model = bert("sequence-classification", num_labels=3, problem_type="regression")
+    with pytest.raises(InputError, match=r"labels has shape \(1,\), but this model learns numbers \(regression\), \(1, 3\)"):
+        model(ids[0, :1], labels=torch.tensor([0.5]))
+
+
+def test_labels_in_any_whole_numbers_are_the_same_labels():
+    model, ids = bert("sequence-classification", num_labels=3).eval(), torch.tensor([[5, 6, 7], [8, 9, 10]])
+    with torch.no_grad():
+        found = [
+            float(model(ids, labels=torch.tensor([2, 1], dtype=kind)).loss) for kind in (torch.int64, torch.int32, torch.uint8)
+        ]
+    assert len(set(found)) == 1

@@ -3,13 +3,14 @@
 Shapes: T tokens of all texts, B texts, S sequence, E width of token vectors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from headway.architecture import Positions
 from headway.errors import InputError
+from headway.neural.arguments import INPUTS, Range, check_kinds, check_ranges
 from headway.neural.embeddings import TokenEmbeddings, counted_position_ids, positions_by_column
 from headway.neural.outputs import Padding
 from headway.neural.packing import Packed, first_tokens, longest_first
@@ -23,14 +24,16 @@ def pack_padded(
     inputs_embeds: Tensor | None = None,
     *,
     embeddings: TokenEmbeddings,
+    targets: Sequence[Range] = (),
 ) -> tuple[Packed, Padding]:
     """The attended tokens as a packed batch, and where each stands in (batch, sequence).
 
     A token keeps the position of its column, or the one that its family counts, so masks with holes and padding on the left mean
-    what they mean to transformers. Raises ``InputError`` for what cannot be run.
+    what they mean to transformers. Raises ``InputError`` for what cannot be run; ``targets`` are looked at too.
     """
     shape, device = _shape(input_ids, inputs_embeds)
-    _check(shape, input_ids, attention_mask, token_type_ids, embeddings)
+    arrays = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+    _check(shape, {**arrays, "position_ids": position_ids, "inputs_embeds": inputs_embeds}, embeddings, targets)
     keep_BS = torch.ones(shape, dtype=torch.bool, device=device) if attention_mask is None else attention_mask.bool()
     positions_BS = _positions(embeddings.parts.positions, input_ids, position_ids, shape, device)
     lengths, extents = _spans(keep_BS)
@@ -60,8 +63,9 @@ def pack_padded(
 
 def rows_of_choices(arrays: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
     """(batch, choices, sequence, …) as (batch * choices, sequence, …)."""
-    for name, values, dimensions in zip(("input_ids", "inputs_embeds"), (arrays[0], arrays[-1]), (3, 4), strict=True):
-        if values is not None and values.dim() != dimensions:
+    for name, values in zip(INPUTS, arrays, strict=True):
+        wanted = (2, 3) if name == "position_ids" else (4,) if name == "inputs_embeds" else (3,)
+        if values is not None and values.dim() not in wanted:
             raise InputError(
                 f"{name} has shape {tuple(values.shape)}; a multiple-choice model reads (batch, choices, sequence). "
                 "Add the missing dimension: one text for each choice."
@@ -86,10 +90,9 @@ def _shape(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> tuple[tupl
 
 def _check(
     shape: tuple[int, int],
-    input_ids: Tensor | None,
-    attention_mask: Tensor | None,
-    token_type_ids: Tensor | None,
+    arrays: Mapping[str, Tensor | None],
     embeddings: TokenEmbeddings,
+    targets: Sequence[Range],
 ) -> None:
     parts = embeddings.parts
     limit = None if parts.positions is None else parts.positions.longest_text
@@ -98,28 +101,61 @@ def _check(
             f"The batch is {shape[1]} tokens long, but this model has position vectors for {limit}. Tokenize with "
             f"truncation=True, max_length={limit}."
         )
-    for name, values in (("attention_mask", attention_mask), ("token_type_ids", token_type_ids)):
-        if values is not None and tuple(values.shape) != shape:
+    for name in ("attention_mask", "token_type_ids", "position_ids"):
+        values = arrays[name]
+        if values is not None and tuple(values.shape) not in (shape, *_repeated(name, shape)):
             raise InputError(
                 f"{name} has shape {tuple(values.shape)}, but the input is {shape}. Pass what one call of the tokenizer gave."
             )
-    check_ids(input_ids, token_type_ids, embeddings)
+    vectors, width = arrays["inputs_embeds"], embeddings.token.weight.shape[1]
+    if vectors is not None and vectors.shape[2] != width:
+        raise InputError(
+            f"inputs_embeds has shape {tuple(vectors.shape)}, but this model's token vectors have {width} numbers. "
+            "Make them with model.get_input_embeddings()."
+        )
+    check_kinds(arrays)
+    check_ranges([*_ranges(arrays, embeddings), *targets])
+
+
+def _repeated(name: str, shape: tuple[int, int]) -> list[tuple[int, ...]]:
+    """Shapes that stand for the whole batch: positions may be those of one text."""
+    return [(1, shape[1]), (shape[1],)] if name == "position_ids" else []
+
+
+def _ranges(arrays: Mapping[str, Tensor | None], embeddings: TokenEmbeddings) -> list[Range]:
+    size, parts = len(embeddings.token.weight), embeddings.parts  # the table may have been resized
+    has = "this model has vectors for 0 to"
+    found = [
+        Range(
+            name="input_ids",
+            values=arrays["input_ids"],
+            high=size - 1,
+            says=f"{has} {size - 1}",
+            remedy="Use the tokenizer that belongs to the model, or resize its embeddings.",
+        ),
+        Range(
+            name="attention_mask",
+            values=arrays.get("attention_mask"),
+            high=1,
+            says="a mask is 1 where there is a token and 0 where there is padding",
+            remedy="Pass the tokenizer's own mask.",
+        ),
+    ]
+    if parts.token_types:
+        remedy = "Leave them out, or use the model's own tokenizer."
+        types, says = arrays["token_type_ids"], f"{has} {parts.token_types - 1}"
+        found.append(Range(name="token_type_ids", values=types, high=parts.token_types - 1, says=says, remedy=remedy))
+    if parts.positions is not None:
+        last = parts.positions.count - 1
+        remedy = "Leave them out: positions are counted."
+        places = arrays.get("position_ids")
+        found.append(Range(name="position_ids", values=places, high=last, says=f"{has} {last}", remedy=remedy))
+    return found
 
 
 def check_ids(ids: Tensor | None, type_ids: Tensor | None, embeddings: TokenEmbeddings) -> None:
     """Refuse ids of tokens and types that the model has no vectors for."""
-    size, types = len(embeddings.token.weight), embeddings.parts.token_types  # the table may have been resized
-    _check_range("input_ids", ids, size, "Use the tokenizer that belongs to the model, or resize its embeddings.")
-    if types:
-        _check_range("token_type_ids", type_ids, types, "Leave them out, or use the model's own tokenizer.")
-
-
-def _check_range(name: str, values: Tensor | None, size: int, remedy: str) -> None:
-    if values is None or not values.numel():
-        return
-    low, high = (int(value) for value in torch.aminmax(values))
-    if low < 0 or high >= size:
-        raise InputError(f"{name} holds {low if low < 0 else high}, but this model has vectors for 0 to {size - 1}. {remedy}")
+    check_ranges(_ranges({"input_ids": ids, "token_type_ids": type_ids}, embeddings))
 
 
 def _positions(

@@ -19,6 +19,7 @@ from headway.architecture import (
 )
 from headway.architecture.family import HeadName
 from headway.core.outputs import ModelOutput
+from headway.neural.arguments import INPUTS, Range, check_tensors, in_long
 from headway.neural.attention import Weights
 from headway.neural.border import pack_padded, rows_of_choices
 from headway.neural.context import Context, make_context
@@ -39,7 +40,7 @@ from headway.neural.outputs import Encoded, PackedOutputs, Padding
 from headway.neural.packing import Packed
 from headway.neural.pretrained import PretrainedModel
 from headway.neural.relative import RelativeTable
-from headway.neural.targets import checked, loss_terms
+from headway.neural.targets import checked, loss_terms, ranges
 
 
 class EncoderModel(PretrainedModel):
@@ -84,9 +85,11 @@ class EncoderModel(PretrainedModel):
         """
         wanted = checked(self.architecture.head, targets)
         arrays: tuple[Tensor | None, ...] = (input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        check_tensors(dict(zip(INPUTS, arrays, strict=True)) | wanted, self.embeddings.token.weight.device)
+        wanted, given = in_long(wanted), input_ids if input_ids is not None else inputs_embeds
         if isinstance(self.architecture.head, MultipleChoiceHead):
             arrays = rows_of_choices(arrays)
-        packed, padding = pack_padded(*arrays, embeddings=self.embeddings)
+        packed, padding = pack_padded(*arrays, embeddings=self.embeddings, targets=self._ranges(wanted, given))
         encoded = self.run(
             packed,
             wants_weights=self._switch("output_attentions", output_attentions),
@@ -95,7 +98,7 @@ class EncoderModel(PretrainedModel):
         found = self.predict(encoded.states_TD, packed)
         output = ModelOutput(
             loss=self._loss(found, wanted, padding) if wanted else None,
-            **self._padded(found, padding, input_ids if input_ids is not None else inputs_embeds),
+            **self._padded(found, padding, given),
             hidden_states=None if encoded.hidden is None else tuple(map(padding.tokens, encoded.hidden)),
             attentions=None if encoded.weights is None else padding.weights(encoded.weights, encoded.groups),
         )
@@ -187,6 +190,15 @@ class EncoderModel(PretrainedModel):
         if isinstance(self.architecture.head, MultipleChoiceHead) and given is not None:
             return {name: values.view(given.shape[:2]) for name, values in outputs.items()}
         return outputs
+
+    def _ranges(self, targets: dict[str, Tensor], given: Tensor | None) -> list[Range]:
+        """Where the targets have to lie; none where the inputs are refused anyway."""
+        head = self.architecture.head
+        if head is None or not targets or given is None or given.dim() < 2:
+            return []
+        problem = self._problem(targets["labels"]) if "labels" in targets else ""
+        size = len(self.embeddings.token.weight)
+        return ranges(head, targets, tuple(given.shape[:2]), vocab_size=size, problem=problem)
 
     def _loss(self, found: PackedOutputs, targets: dict[str, Tensor], padding: Padding) -> Tensor:
         assert self.architecture.head is not None

@@ -17,9 +17,11 @@ from headway.architecture import (
     QuestionAnsweringHead,
     ReplacedTokenHead,
     SequenceClassificationHead,
+    TokenClassificationHead,
 )
 from headway.errors import InputError
-from headway.neural.losses import LossTerm, answer_terms, class_term, replaced_term, text_term
+from headway.neural.arguments import Range, kind
+from headway.neural.losses import IGNORED, LossTerm, answer_terms, class_term, replaced_term, text_term
 from headway.neural.outputs import PackedOutputs, Padding
 
 PAIR_LABELS = {"seq_relationship_logits": "next_sentence_label", "sop_logits": "sentence_order_label"}
@@ -54,6 +56,82 @@ def checked(head: Head | None, given: Mapping[str, Any]) -> dict[str, Tensor]:
     return targets
 
 
+def ranges(head: Head, targets: Mapping[str, Tensor], shape: tuple[int, ...], *, vocab_size: int, problem: str) -> list[Range]:
+    """What the targets have to lie between. ``shape`` is that of the ids: (batch, sequence), or (batch, choices).
+
+    Raises ``InputError`` for targets of another shape than the model's, and for numbers where classes belong.
+    """
+    match head:
+        case QuestionAnsweringHead():
+            for name, values in targets.items():
+                _of_texts(name, values, shape[0], classes=None)
+            return []
+        case PreTrainingHead():
+            found = [_of_tokens(targets["labels"], shape, classes=vocab_size)] if "labels" in targets else []
+            pair = PAIR_LABELS[head.pair_logits]
+            return found + ([_of_texts(pair, targets[pair], shape[0], classes=2)] if pair in targets else [])
+        case SequenceClassificationHead() if problem != "single_label_classification":
+            _of_scores(targets["labels"], shape[0], head.num_labels, problem=problem)
+            return []
+        case SequenceClassificationHead():
+            return [_of_texts("labels", targets["labels"], shape[0], classes=head.num_labels)]
+        case MultipleChoiceHead():
+            return [_of_texts("labels", targets["labels"], shape[0], classes=shape[1])]
+        case NextSentenceHead():
+            return [_of_texts("labels", targets["labels"], shape[0], classes=2)]
+        case ReplacedTokenHead():
+            return [_of_tokens(targets["labels"].long(), shape, classes=2)]
+        case TokenClassificationHead():
+            return [_of_tokens(targets["labels"], shape, classes=head.num_labels)]
+        case _:
+            return [_of_tokens(targets["labels"], shape, classes=vocab_size)]
+
+
+def _of_tokens(labels_BS: Tensor, shape: tuple[int, ...], *, classes: int) -> Range:
+    if tuple(labels_BS.shape) != shape:
+        raise InputError(
+            f"labels has shape {tuple(labels_BS.shape)}, but this model has one label for each token, {shape}. "
+            "Pad them as the tokens, with -100 where there is nothing to learn."
+        )
+    return _of_classes("labels", labels_BS, classes)
+
+
+def _of_texts(name: str, values: Tensor, batch: int, *, classes: int | None) -> Range:
+    if values.numel() != batch:
+        raise InputError(
+            f"{name} has shape {tuple(values.shape)}, but the batch has {batch} texts or questions, and each has one. "
+            f"Pass ({batch},)."
+        )
+    return _of_classes(name, values, classes or 0)
+
+
+def _of_classes(name: str, values: Tensor, classes: int) -> Range:
+    if values.is_floating_point():
+        raise InputError(
+            f"{name} holds {kind(values)} numbers, but this model's targets are numbers of classes or tokens. "
+            f'Pass {name}.long(), or load the model for scores: problem_type="regression", num_labels=1.'
+        )
+    return Range(
+        name=name,
+        values=values,
+        high=classes - 1,
+        besides=IGNORED,
+        says=f"this model knows 0 to {classes - 1}",
+        remedy=f"Count them from 0, load the model with as many labels, or use {IGNORED} where there is nothing to learn.",
+    )
+
+
+def _of_scores(labels: Tensor, batch: int, count: int, *, problem: str) -> None:
+    """Refuse numbers, or marks of several labels, of another shape than the scores."""
+    is_one = problem == "regression" and count == 1
+    if tuple(labels.shape) != (batch, count) and not (is_one and labels.numel() == batch):
+        raise InputError(
+            f"labels has shape {tuple(labels.shape)}, but this model learns {'numbers' if problem == 'regression' else 'marks'} "
+            f"({problem}), ({batch}, {count}). Pass as many; for one class a text pass whole numbers, labels.long(), and load "
+            'the model with problem_type="single_label_classification".'
+        )
+
+
 def loss_terms(
     head: Head, found: PackedOutputs, targets: Mapping[str, Tensor], padding: Padding, *, problem: str
 ) -> list[LossTerm]:
@@ -81,11 +159,6 @@ def loss_terms(
 
 
 def _by_token(labels_BS: Tensor, padding: Padding) -> Tensor:
-    if tuple(labels_BS.shape) != padding.shape:
-        raise InputError(
-            f"labels has shape {tuple(labels_BS.shape)}, but this model has one label for each token, {padding.shape}. "
-            "Pad them as the tokens, with -100 where there is nothing to learn."
-        )
     return labels_BS.flatten()[padding.place_T]
 
 
