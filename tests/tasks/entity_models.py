@@ -11,6 +11,7 @@ from pathlib import Path
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Backend
 
+import vocabularies
 from conftest import make_random_weights, write_tokenizer
 from headway.architecture import weight_shapes
 from headway.checkpoints import save_checkpoint
@@ -33,8 +34,8 @@ def wordpiece() -> tuple[Backend, dict]:
     backend = Backend(models.WordPiece(unk_token="[UNK]"))
     backend.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
     backend.pre_tokenizer, backend.decoder = pre_tokenizers.BertPreTokenizer(), decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=151, special_tokens=list(BERT_SPECIAL.values()), show_progress=False)
-    backend.train_from_iterator(LINES * 3, trainer)
+    backend.model = vocabularies.wordpiece(backend, LINES, size=151, special=list(BERT_SPECIAL.values()))
+    backend.add_special_tokens(list(BERT_SPECIAL.values()))
     ids = {token: backend.token_to_id(token) for token in ("[CLS]", "[SEP]")}
     backend.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=list(ids.items()))
     return backend, {"tokenizer_class": "DistilBertTokenizer", "do_lower_case": False, "strip_accents": False, **BERT_SPECIAL}

@@ -9,6 +9,7 @@ import pytest
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
 
+import vocabularies
 from headway import pipeline
 from headway.errors import ConfigError, InputError, TaskError
 from headway.evaluation import evaluate
@@ -266,9 +267,8 @@ def tokenizers(tiny_tokenizer):
     unigram = Backend(models.Unigram())
     unigram.normalizer = normalizers.NFKC()
     unigram.pre_tokenizer = pre_tokenizers.Metaspace()
-    unigram.train_from_iterator(
-        TEXTS, trainers.UnigramTrainer(vocab_size=101, special_tokens=special, unk_token="[UNK]", show_progress=False)
-    )
+    unigram.model = vocabularies.unigram(unigram, TEXTS, size=101, special=special, unknown="[UNK]")
+    unigram.add_special_tokens(special)
     frame = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 0), ("[SEP]", 1)]
     )

@@ -6,6 +6,7 @@ import pytest
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Backend
 
+import vocabularies
 from headway.text import Tokenizer, state, train_wordpiece
 
 LINES = """\
@@ -56,10 +57,9 @@ def unigram() -> Backend:
     backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
     backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
     backend.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=131, special_tokens=list(ROBERTA_ROLES.values()), unk_token="<unk>", show_progress=False
-    )
-    backend.train_from_iterator(LINES.splitlines() * 3, trainer)
+    special = list(ROBERTA_ROLES.values())
+    backend.model = vocabularies.unigram(backend, LINES.splitlines(), size=131, special=special, unknown="<unk>")
+    backend.add_special_tokens(special)
     backend.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
