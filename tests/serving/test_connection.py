@@ -1,6 +1,7 @@
 """A connection without a network: requests in order, answers whole, and an end whenever one is due."""
 
 import asyncio
+import selectors
 from types import SimpleNamespace
 
 import pytest
@@ -85,6 +86,17 @@ class App:
         self.kept.append((request.path, response.status))
 
 
+class Clock(selectors.DefaultSelector):
+    """Time passes only where nothing else is left to do, and then at once: a machine that stalls is no client that does."""
+
+    now = 0.0
+
+    def select(self, timeout=None):
+        found = super().select(0)
+        self.now += 1e-7 if found else timeout + 1e-7  # without a timeout nothing would ever come: an error
+        return found
+
+
 def talk(story):
     """Run a story with a connection that was just made."""
 
@@ -103,7 +115,10 @@ def talk(story):
         assert not state.tasks
         return errors
 
-    return asyncio.run(run())
+    clock = Clock()
+    with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(clock)) as runner:
+        patch.setattr("time.monotonic", lambda: clock.now)
+        return runner.run(run())
 
 
 async def a_while():
@@ -124,6 +139,18 @@ def test_an_answer_is_whole_with_its_length_and_the_date():
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nx-request-id: 7\r\ndate: today\r\n\r\n/a"
         )
         assert app.kept == [("/a", 200)]
+
+    talk(story)
+
+
+def test_the_date_is_that_of_the_answer():
+    async def story(connection, app, state):
+        for day in (b"today", b"tomorrow"):
+            state.default_headers = [(b"date", day)]
+            connection.data_received(GET % b"a")
+            await a_while()
+        dated = [line for line in connection.transport.written.split(b"\r\n") if line.startswith(b"date: ")]
+        assert dated == [b"date: today", b"date: tomorrow"]
 
     talk(story)
 
