@@ -13,6 +13,8 @@ import urllib.request
 from contextlib import contextmanager
 
 TEXT = "I love this product!"
+PATIENCE = 120
+"""Seconds to wait for what has to come, however busy the machine."""
 
 
 @contextmanager
@@ -38,7 +40,7 @@ def serving(*flags, port=0, before=":", **environment):
         yield process, url
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
         reader.join()
         process.stderr.close()
 
@@ -64,7 +66,7 @@ def ask(url, body=None, *, context=None, **headers):
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {name.replace("_", "-"): value for name, value in headers.items()})
     try:
-        with urllib.request.urlopen(request, timeout=20, context=context) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE, context=context) as answer:
             return answer.status, json.loads(answer.read()), answer.headers
     except urllib.error.HTTPError as error:
         with error:
@@ -79,7 +81,7 @@ def classify(url, text=TEXT, **headers):
 
 def metrics(url):
     """The samples of /metrics by name and labels."""
-    with urllib.request.urlopen(f"{url}/metrics", timeout=20) as answer:
+    with urllib.request.urlopen(f"{url}/metrics", timeout=PATIENCE) as answer:
         lines = [line for line in answer.read().decode().splitlines() if not line.startswith("#")]
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
@@ -92,7 +94,7 @@ def address(url):
 
 def talk(url, *parts):
     """What a raw connection gets until it is closed."""
-    with socket.create_connection(address(url), timeout=20) as client:
+    with socket.create_connection(address(url), timeout=PATIENCE) as client:
         for part in parts:
             client.sendall(part)
         found = b""
@@ -101,7 +103,7 @@ def talk(url, *parts):
         return found
 
 
-def until(condition, seconds=60):
+def until(condition, seconds=PATIENCE):
     """Wait until something holds, and say whether it came to that."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:

@@ -82,8 +82,12 @@ def test_what_is_told_is_done_and_what_went_wrong_is_told(ends):
         others.listen(do)
         parent.put({"do": 3, "command": "load", "model": "torn"})
         parent.put({"do": 4, "command": "unload", "model": "mood"})
-        await asyncio.sleep(0.01)
-        return parent.take()
+        answers = []
+        async with asyncio.timeout(60):
+            while len(answers) < 2:
+                await asyncio.sleep(0.001)
+                answers += parent.take()
+        return answers
 
     assert asyncio.run(listen()) == [{"done": 3, "error": "The file is torn."}, {"done": 4, "error": ""}]
     assert done == [("load", "torn"), ("unload", "mood")]
@@ -97,7 +101,9 @@ def test_a_process_without_its_parent_ends_as_by_sigterm(ends, monkeypatch):
         others = Others(ends[0])
         others.listen(None)
         ends[1].close()
-        await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while not sent:
+                await asyncio.sleep(0.001)
 
     asyncio.run(listen())
     assert sent == [signal.SIGTERM]

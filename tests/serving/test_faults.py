@@ -11,7 +11,7 @@ import pytest
 
 from headway import pipeline
 from headway.checkpoints import locate
-from serving.over_http import TEXT, address, ask, classify, metrics, serving
+from serving.over_http import PATIENCE, TEXT, address, ask, classify, metrics, serving
 
 IDLE = 300
 
@@ -28,7 +28,7 @@ def test_clients_that_say_nothing_or_half_of_it_keep_nobody_waiting(many_files):
     beginnings = (b"", b"GET /li", b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
     with serving("--log", "none", before="ulimit -S -n 64") as (process, url), contextlib.ExitStack() as clients:
         for number in range(IDLE):  # more than the files that the server may open unless it asks for more
-            client = clients.enter_context(socket.create_connection(address(url), timeout=20))
+            client = clients.enter_context(socket.create_connection(address(url), timeout=PATIENCE))
             client.sendall(beginnings[number % 3])
         assert [classify(url) for _ in range(5)] == [200] * 5
         assert metrics(url)["headway_queue_requests"] == 0

@@ -10,7 +10,7 @@ import trustme
 
 from headway.errors import ConfigError
 from headway.serving.tls import check_certificate
-from serving.over_http import address, ask, classify, serving, until
+from serving.over_http import PATIENCE, address, ask, classify, serving, until
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def trust(authority):
 def shown(url, trust):
     """The certificate that a client is shown."""
     with (
-        socket.create_connection(address(url), timeout=20) as plain,
+        socket.create_connection(address(url), timeout=PATIENCE) as plain,
         trust.wrap_socket(plain, server_hostname="127.0.0.1") as client,
     ):
         return client.version(), client.getpeercert(binary_form=True)

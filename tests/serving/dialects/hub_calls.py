@@ -23,7 +23,7 @@ def calls(url: str) -> dict[str, Callable[[], Any]]:
     """What is called, by a name."""
 
     def at(path: str = "") -> InferenceClient:
-        return InferenceClient(model=url + path, token="none", timeout=20)
+        return InferenceClient(model=url + path, token="none", timeout=120)
 
     endpoint = InferenceClient(provider="hf-inference", model=url)
     return {

@@ -26,7 +26,7 @@ def found(request, models):
     online = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
     with Loopback(PipelineService(list(models.values()))) as url:
         command = [request.param, str(Path(hub_calls.__file__)), url]
-        done = subprocess.run(command, env=online, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, env=online, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

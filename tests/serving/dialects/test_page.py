@@ -38,7 +38,7 @@ def read(url, tmp_path):
             "--dump-dom",
             f"{url}{path}?{urlencode(query)}",
         ]
-        found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        found = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True).stdout
         return html.unescape(found)
 
     return look

@@ -13,6 +13,7 @@ import pytest
 from serving.dialects import hub_calls
 from serving.dialects.bodies import BASES
 from serving.dialects.in_process import Loopback, PipelineService, send
+from serving.over_http import PATIENCE
 
 CHANGING = {"id", "created", "model_version"}
 """What is another at every request, or of another model's fingerprint."""
@@ -35,7 +36,7 @@ def url(models):
         else:
             raise AssertionError("".join(said))
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=PATIENCE)
 
 
 def asked(url, path, body):
@@ -43,7 +44,7 @@ def asked(url, path, body):
     request = urllib.request.Request(
         url + path, data=json.dumps(body).encode(), headers={"content-type": "application/json"}, method="POST"
     )
-    with urllib.request.urlopen(request, timeout=20) as found:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as found:
         return found.headers["content-type"], found.read()
 
 
@@ -56,7 +57,7 @@ def test_what_a_task_warns_of_is_not_in_the_log(models):
         place = next(found[1] for line in server.stderr if (found := re.search(r"serving at (http://\S+?),", line)))
         asked(place, "/", {"inputs": "a [MASK]", "parameters": {"targets": ["confidential", "dog"]}})
         server.terminate()
-        _, log = server.communicate(timeout=30)
+        _, log = server.communicate(timeout=PATIENCE)
     assert "POST / 200" in log
     assert "confidential" not in log
 
@@ -115,5 +116,5 @@ def test_pages_and_probes_are_there(url):
         "/tasks",
         "/v1/models",
     ):
-        with urllib.request.urlopen(url + path, timeout=20) as found:
+        with urllib.request.urlopen(url + path, timeout=PATIENCE) as found:
             assert found.status == 200
