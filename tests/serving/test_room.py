@@ -1,6 +1,7 @@
 """The engine room: answers of many requests at once equal pipeline()'s; limits, deadlines, clients that leave, new versions."""
 
 import asyncio
+import threading
 import weakref
 
 import pytest
@@ -11,7 +12,7 @@ from headway.errors import CheckpointError, EngineError, InputError, TaskError
 from headway.graph import export_model
 from headway.serving.attention import Attention
 from headway.serving.exchange import Ask
-from headway.serving.jobs import Job, companies, encode
+from headway.serving.jobs import Job, companies, encode, run_pieces
 from headway.serving.loaded import Source, load, sources
 from headway.serving.refusals import RefusedError
 from headway.serving.room import Room
@@ -153,22 +154,28 @@ def test_requests_that_come_together_are_encoded_together_unless_they_are_long(m
 def test_a_request_with_many_texts_lets_a_later_one_pass(model, monkeypatch):
     monkeypatch.setattr("headway.serving.batching.AT_ONCE", 300)
     monkeypatch.setattr("headway.serving.workers.LOOKED_AT", 64)  # among those that are due first, however many wait
-    room, ended = Room([model], limits=Limits(), threads=1), []
+    room, both_wait, batches = Room([model], limits=Limits(), threads=1), threading.Event(), []
 
-    async def ask(items, name):
-        await room.answer(Ask(items=items))
-        ended.append((name, room.counters.sum("headway_batch_tokens_total")))
+    def run(pieces, *, alone):
+        assert not batches or both_wait.wait(60)
+        batches.append({len(piece.job.ask.items) for piece in pieces})
+        return run_pieces(pieces, alone=alone)
 
     async def both():
-        many = asyncio.create_task(ask(TEXTS * 12, "many"))
-        while not room.counters.sum("headway_batch_tokens_total"):
+        many = asyncio.create_task(room.answer(Ask(items=TEXTS * 12)))
+        while not batches:
             await asyncio.sleep(0.001)
-        await asyncio.gather(many, ask(["good"], "one"))
+        one = asyncio.create_task(room.answer(Ask(items=["good"])))
+        while "headway_queue_requests 2" not in room.metrics():
+            await asyncio.sleep(0.001)
+        both_wait.set()
+        await asyncio.gather(many, one)
 
+    monkeypatch.setattr("headway.serving.workers.run_pieces", run)
     asyncio.run(both())
     room.close()
-    assert [name for name, _ in ended] == ["one", "many"]
-    assert ended[0][1] < 0.8 * ended[1][1]
+    (place,) = [place for place, sizes in enumerate(batches) if 1 in sizes]
+    assert place < 0.8 * len(batches)
 
 
 def test_a_damaged_new_version_is_refused_and_the_old_one_goes_on(tmp_path):
@@ -203,7 +210,7 @@ def test_a_model_that_was_replaced_and_one_that_was_unloaded_leave_no_memory_beh
         await room.answer(Ask(items=["good"]))
         engines.update(model.engine for model in room._models.values())
         await change("mood")
-        for _ in range(200):
+        for _ in range(2400):
             await asyncio.sleep(0.05)
             if not engines:
                 return True
