@@ -88,10 +88,10 @@ class App:
 
 def request_id(headers: Mapping[str, str]) -> str:
     """The id that the client gave, if it is one that may stand in a log; else a new one."""
-    given = headers.get("x-request-id", "")
-    return (
-        given if given.isascii() and given.isprintable() and 0 < len(given) <= LONGEST_ID else f"{random.getrandbits(128):032x}"
-    )
+    given = headers.get("x-request-id")
+    if given and len(given) <= LONGEST_ID and given.isascii() and given.isprintable():
+        return given
+    return f"{random.getrandbits(128):032x}"
 
 
 def _method(request: HttpRequest) -> str:

@@ -7,7 +7,8 @@ uvicorn listens, and ends the connections when the server ends.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from uvicorn.server import ServerState
@@ -33,6 +34,12 @@ ENDED = json_response({"error": "The server has ended before the answer was ther
 def connections(app: App, *, patience: float, most: int) -> Callable[..., asyncio.Protocol]:
     """What uvicorn calls for each connection; one that is idle, or whose request does not begin, lives ``patience`` seconds."""
     return lambda *, server_state, **_: Connection(app, server_state, patience=patience, most=most)
+
+
+@lru_cache(maxsize=1)
+def spelled(*headers: tuple[bytes, bytes]) -> Mapping[str, str]:
+    """Headers as text: uvicorn's, which are others once a second."""
+    return {name.decode(): value.decode() for name, value in headers}
 
 
 class Connection(asyncio.Protocol):
@@ -157,7 +164,8 @@ class Connection(asyncio.Protocol):
                 self.state.tasks.add(self._task)
         if not self._is_reading:
             self._ask_for_body()
-            self._read()
+            if self._unread or self._is_paused:
+                self._read()
 
     def _pause(self) -> None:
         """Read no further while a request waits."""
@@ -180,8 +188,9 @@ class Connection(asyncio.Protocol):
 
     def _respond(self, request: HttpRequest, response: HttpResponse, *, goes_on: bool, is_late: bool = False) -> None:
         goes_on = goes_on and (bool(self._waiting) or not (self._is_ending or self._reader.is_done))
-        date = {name.decode(): value.decode() for name, value in self.state.default_headers}
-        more = self.app.more_headers(request) | date | ({} if goes_on else {"connection": "close"})
+        more = {**self.app.more_headers(request), **spelled(*self.state.default_headers)}
+        if not goes_on:
+            more["connection"] = "close"
         try:
             head = response.head(more)
         except EngineError:

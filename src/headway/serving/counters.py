@@ -54,10 +54,12 @@ class Counters:
         self._cells = self._own.cells
         self._lock = threading.Lock()
         self._places = dict[Key, int]()
+        self._request_places = dict[tuple[str, str, str], Sequence[int]]()
+        """Where requests are counted, by model, task and outcome: found at once, since every request looks for it."""
         for (name, labels), values in self._own.read():
             if name in GAUGES:
                 self._cells[self._place(name, labels, len(values))] = 0.0
-        self._add("headway_queue_requests", (), 0)
+        self._under_way = self._place("headway_queue_requests", (), 1)
 
     def count_batch(self, lengths: Sequence[int], *, model: str, seconds: float) -> None:
         """A batch that ran: its sequences' tokens, and how long it took."""
@@ -66,17 +68,18 @@ class Counters:
             self._add("headway_batch_tokens_total", labels, padded)
             self._add("headway_padding_tokens_total", labels, padded - sum(lengths))
             self._add("headway_batch_seconds_total", labels, seconds)
-            self._observe("headway_batch_size", labels, len(lengths))
+            self._observe(self._histogram("headway_batch_size", labels), TEXTS, len(lengths))
 
     def count_request(self, job: "Job", *, outcome: str, seconds: float, queued: float, tokens: int) -> None:
         """A request that was answered or refused."""
-        labels = (("model", job.model.served.name), ("task", job.task))
+        key, cells = (job.model.served.name, job.task, outcome), self._cells
         with self._lock:
-            self._add("headway_requests_total", (*labels, ("outcome", outcome)), 1)
-            self._add("headway_tokens_total", labels, tokens)
-            self._add("headway_inputs_total", labels, len(job.ask.items))
-            self._observe("headway_request_seconds", labels, seconds)
-            self._observe("headway_queue_seconds", labels, queued)
+            requests, read, inputs, took, waited = self._request_places.get(key) or self._places_of_requests(*key)
+            cells[requests] += 1
+            cells[read] += tokens
+            cells[inputs] += len(job.ask.items)
+            self._observe(took, SECONDS, seconds)
+            self._observe(waited, SECONDS, queued)
 
     def count_refused(self, outcome: str, *, model: str, task: str) -> None:
         """A request that was refused before it could wait."""
@@ -96,7 +99,7 @@ class Counters:
     def count_under_way(self, more: int) -> None:
         """So many requests more, or fewer, are under way."""
         with self._lock:
-            self._add("headway_queue_requests", (), more)
+            self._cells[self._under_way] += more
 
     def count_waiting(self, sequences: int, tokens: int, *, model: str) -> None:
         """So many sequences more, or fewer, wait for a batch."""
@@ -137,12 +140,25 @@ class Counters:
     def _add(self, name: str, labels: Labels, value: float) -> None:
         self._cells[self._place(name, labels, 1)] += value
 
-    def _observe(self, name: str, labels: Labels, value: float) -> None:
+    def _observe(self, place: int, edges: Sequence[float], value: float) -> None:
         """Count a value in its bucket; behind the buckets stands the sum of all."""
-        edges = HISTOGRAMS[name][1]
-        place = self._place(name, labels, len(edges) + 2)
         self._cells[place + bisect_left(edges, value)] += 1
         self._cells[place + len(edges) + 1] += value
+
+    def _places_of_requests(self, model: str, task: str, outcome: str) -> Sequence[int]:
+        """Where the numbers are of requests with this outcome: how many, their tokens, their inputs, and both times."""
+        labels = (("model", model), ("task", task))
+        found = self._request_places[model, task, outcome] = (
+            self._place("headway_requests_total", (*labels, ("outcome", outcome)), 1),
+            self._place("headway_tokens_total", labels, 1),
+            self._place("headway_inputs_total", labels, 1),
+            self._histogram("headway_request_seconds", labels),
+            self._histogram("headway_queue_seconds", labels),
+        )
+        return found
+
+    def _histogram(self, name: str, labels: Labels) -> int:
+        return self._place(name, labels, len(HISTOGRAMS[name][1]) + 2)
 
     def _place(self, name: str, labels: Labels, count: int) -> int:
         key = (name, labels)

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from headway.errors import HeadwayError
 from headway.inference.schedule import Place, at_input
@@ -78,8 +79,7 @@ class Ask:
     """When the request arrived, by the monotonic clock."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Timings:
+class Timings(NamedTuple):
     """What an answer took, in seconds: means over its inputs, but for ``total``, which runs from arrival to the last answer."""
 
     tokenization: float = 0.0
@@ -100,7 +100,7 @@ class Answers:
     given: frozenset[str] = frozenset()
     """The options that the request gave, on which the form of an answer may depend."""
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """Tokens that the model read, special ones included."""
         return sum(0 if isinstance(place, HeadwayError) else place.tokens for place in self.places)

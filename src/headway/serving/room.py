@@ -261,7 +261,7 @@ class Room:
                 f"The request has {count} inputs, but one may have {most} at most. Send several requests.",
                 reason="too_many_inputs",
             )
-        if any(isinstance(item, TokenSequence) for item in ask.items) and task not in TAKES_TOKENS:
+        if task not in TAKES_TOKENS and any(isinstance(item, TokenSequence) for item in ask.items):
             raise TaskError(f"{task} does not read token ids here, since it has to know the text. Send the text itself.")
         too_many = self._under_way >= self.limits.max_concurrent_requests
         if too_many or self._workers.waiting_tokens >= self.limits.max_queued_tokens:

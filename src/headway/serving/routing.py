@@ -36,13 +36,12 @@ class Router:
     def find(self, request: HttpRequest) -> tuple[Route, Dialect, Mapping[str, str]]:
         """The route, its dialect and the names in its path. Refused as ``unknown_route`` or ``wrong_method``."""
         method = "GET" if request.method == "HEAD" else request.method
-        methods: set[str] = set()
-        for entries, parameters in self._candidates(request.path):
-            methods |= {route.method for route, _ in entries}
+        candidates = self._candidates(request.path)
+        for entries, parameters in candidates:
             for route, dialect in entries:
                 if route.method == method and (route.accepts is None or route.accepts(request)):
                     return route, dialect, parameters
-        if methods:
+        if methods := {route.method for entries, _ in candidates for route, _ in entries}:
             raise RefusedError(
                 f"{request.path} does not take {request.method} here. Use {' or '.join(sorted(methods))}.", reason="wrong_method"
             )
@@ -53,8 +52,11 @@ class Router:
 
     def first(self, method: str, path: str) -> Entry | None:
         """Some route of this method and path, before the request was read; None where there is none."""
-        entries = (entry for found, _ in self._candidates(path) for entry in found)
-        return next((entry for entry in entries if entry[0].method == method), None)
+        for entries, _ in self._candidates(path):
+            for entry in entries:
+                if entry[0].method == method:
+                    return entry
+        return None
 
     def _candidates(self, path: str) -> Sequence[Found]:
         if path in self._known:

@@ -60,10 +60,11 @@ class Workers:
         return len(self._arrived)
 
     def submit(self, job: Job) -> None:
-        """Have a job done."""
-        with self._changed:
-            self._arrived.append(job)
-            self._changed.notify()
+        """Have a job done. Where all workers are busy, nobody is told: they look for themselves once they are free."""
+        self._arrived.append(job)
+        if self._free:  # whoever counts itself as free before it looks cannot miss a job that came before this was read
+            with self._changed:
+                self._changed.notify()
 
     def forget_retired(self) -> None:
         """Let go of models that are served no longer, where nothing waits for them."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
@@ -73,6 +74,11 @@ class Classifier:
     limit: int
     activation: Activation
 
+    @cached_property
+    def names(self) -> Mapping[int, str]:
+        """The labels by their place, which the configuration makes anew each time."""
+        return self.facts.config.id2label
+
     @property
     def columns(self) -> tuple[Column, ...]:
         """The best label and its score, or a list of both where several may be asked for."""
@@ -90,11 +96,10 @@ class Classifier:
 
     def decode(self, parts: Sequence[Any], encoded: Encoded) -> list[dict[str, Any]]:
         """The best labels with their scores."""
-        scores = JOINS[self.options.join](np.stack(parts))
-        names = self.facts.config.id2label
-        best = np.arange(len(scores)) if self.options.return_all_scores else np.argsort(-scores, kind="stable")
-        best = best[: self.options.top_k]
-        return [{"label": names[int(index)], "score": float(scores[index])} for index in best]
+        scores = (parts[0] if len(parts) == 1 else JOINS[self.options.join](np.stack(parts))).tolist()
+        places = range(len(scores))
+        best = places if self.options.return_all_scores else sorted(places, key=scores.__getitem__, reverse=True)
+        return [{"label": self.names[place], "score": scores[place]} for place in best[: self.options.top_k]]
 
     def row(self, answer: Any) -> dict[str, Any]:
         """The label and its score, or the list of them."""

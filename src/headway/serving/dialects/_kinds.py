@@ -83,6 +83,8 @@ def readable_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
 
     What values mean, and names that nobody knows, is the task's.
     """
+    if not options:
+        return {}
     for name in NOT_OVER_HTTP:
         if options.get(name) is not None:
             raise TaskError(f"{name} chooses among Python's kinds of arrays, but an answer over HTTP is JSON. Leave it out.")

@@ -10,16 +10,17 @@ def timing_headers(answers: Sequence[Answers], *, characters: int) -> Mapping[st
     if not answers:
         return {}
     times = [answer.timings for answer in answers]
-    total = _milliseconds(max(time.total for time in times))
+    longest = times[0] if len(times) == 1 else map(max, zip(*times, strict=True))
+    tokenization, queue, inference, total = [str(int(1000 * seconds)) for seconds in longest]
     return {
         "x-compute-type": "cpu",
         "x-compute-time": total,
         "x-compute-characters": str(characters),
         "x-compute-tokens": str(sum(answer.tokens for answer in answers)),
         "x-total-time": total,
-        "x-tokenization-time": _milliseconds(max(time.tokenization for time in times)),
-        "x-queue-time": _milliseconds(max(time.queue for time in times)),
-        "x-inference-time": _milliseconds(max(time.inference for time in times)),
+        "x-tokenization-time": tokenization,
+        "x-queue-time": queue,
+        "x-inference-time": inference,
     }
 
 
@@ -30,7 +31,3 @@ def characters_in(value: object) -> int:
     if isinstance(value, Mapping):
         return sum(map(characters_in, value.values()))
     return sum(map(characters_in, value)) if isinstance(value, Sequence) and not isinstance(value, bytes) else 0
-
-
-def _milliseconds(seconds: float) -> str:
-    return str(int(seconds * 1000))
