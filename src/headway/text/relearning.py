@@ -7,11 +7,11 @@ texts give the same tokenizer; the library's trainers alone give another one at 
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 from tokenizers import AddedToken, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
@@ -26,10 +26,12 @@ from headway.text.unigram_learning import DIGITS, learn_pieces
 
 AT_ONCE = 1000
 TRAINERS = {"BPE": trainers.BpeTrainer, "WordLevel": trainers.WordLevelTrainer, "WordPiece": trainers.WordPieceTrainer}
+LEARNING = "Learning pieces"
 STALE = ("added_tokens_decoder", "extra_special_tokens")
 """Settings that hold old ids, or what ``additional_special_tokens`` says from now on."""
 
-Batches: TypeAlias = Iterable[list[str]]
+Read: TypeAlias = Callable[[str], Iterator[list[str]]]
+"""Reads the texts from the beginning, in lists, saying what for."""
 Parts: TypeAlias = dict[str, Any]
 
 
@@ -52,10 +54,10 @@ def relearned(state: State, texts: Iterable[Any], wanted: Wanted) -> tuple[Backe
     kind, renamed = parts["model"]["type"], wanted.special_tokens_map
     kept = [_renamed(token, renamed) for token in parts["added_tokens"] if token["special"] or kind == "Unigram"]
     special = list({token.content: token for token in (*kept, *_new(wanted))}.values())
-    with _readable(texts, wanted) as batches:
+    with _readable(texts, wanted) as read:
         learner = _emptied(parts, special, renamed)
         learn = _learn_unigram if kind == "Unigram" else _learn_wordpiece if kind == "WordPiece" else _learn
-        learner = learn(learner, batches, special, wanted)
+        learner = learn(learner, read, special, wanted)
     learner.add_special_tokens(special)
     if parts["post_processor"] is not None:
         learnt = json.loads(learner.to_str())
@@ -96,53 +98,41 @@ def _emptied(parts: Parts, special: Sequence[AddedToken], renamed: Mapping[str, 
 
 
 @contextmanager
-def _readable(texts: Iterable[Any], wanted: Wanted) -> Iterator[Batches]:
-    """The texts in lists, which can be read more than once: an iterator's are kept in a file meanwhile."""
+def _readable(texts: Iterable[Any], wanted: Wanted) -> Iterator[Read]:
+    """What reads the texts, as often as needed: an iterator's are kept in a file meanwhile."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise InputError(
             f"text_iterator is {shown(texts)}, where texts, or lists of texts, are to be read. Give a list or an iterator."
         )
     if iter(texts) is not texts:
-        yield _Batches(texts, wanted)
+        yield lambda doing: _batches(texts, wanted, doing)
         return
     with TemporaryFile("w+", encoding="utf-8") as file:
-        for batch in _Batches(texts, wanted):
+        for batch in _batches(texts, wanted, "Reading text"):
             file.write(json.dumps(batch) + "\n")
-        yield _Lines(file)
+        yield lambda doing: _lines(file)
 
 
-@dataclass(frozen=True)
-class _Batches:
+def _batches(texts: Iterable[Any], wanted: Wanted, doing: str) -> Iterator[list[str]]:
     """Texts, or lists of them, in lists; a bar shows how far they are read."""
+    from tqdm import tqdm
 
-    texts: Iterable[Any]
-    wanted: Wanted
-
-    def __iter__(self) -> Iterator[list[str]]:
-        from tqdm import tqdm
-
-        batch: list[str] = []
-        with tqdm(total=self.wanted.length, unit=" texts", desc="Reading text", disable=not self.wanted.show_progress) as bar:
-            for index, entry in enumerate(self.texts):
-                batch += _strings(entry, index)
-                if len(batch) >= AT_ONCE:
-                    yield batch
-                    bar.update(len(batch))
-                    batch = []
-            yield batch
-            bar.update(len(batch))
-            bar.set_description("Learning pieces")
+    batch: list[str] = []
+    with tqdm(total=wanted.length, unit=" texts", desc=doing, disable=not wanted.show_progress) as bar:
+        for index, entry in enumerate(texts):
+            batch += _strings(entry, index)
+            if len(batch) >= AT_ONCE:
+                yield batch
+                bar.update(len(batch))
+                batch = []
+        yield batch
+        bar.update(len(batch))
 
 
-@dataclass(frozen=True)
-class _Lines:
+def _lines(file: IO[str]) -> Iterator[list[str]]:
     """Lists of texts from a file, a list a line."""
-
-    file: Any
-
-    def __iter__(self) -> Iterator[list[str]]:
-        self.file.seek(0)
-        yield from map(json.loads, self.file)
+    file.seek(0)
+    yield from map(json.loads, file)
 
 
 def _strings(entry: Any, index: int) -> list[str]:
@@ -154,7 +144,7 @@ def _strings(entry: Any, index: int) -> list[str]:
     return [without_surrogates(text) for text in found]
 
 
-def _learn(learner: Backend, batches: Batches, special: Sequence[AddedToken], wanted: Wanted) -> Backend:
+def _learn(learner: Backend, read: Read, special: Sequence[AddedToken], wanted: Wanted) -> Backend:
     """Whole words, or BPE; with its bytes where it is of bytes."""
     is_words = type(learner.model).__name__ == "WordLevel"
     characters = sorted(pre_tokenizers.ByteLevel.alphabet()) if _is_byte_level(learner) else []
@@ -165,23 +155,25 @@ def _learn(learner: Backend, batches: Batches, special: Sequence[AddedToken], wa
         options |= {"limit_alphabet": wanted.limit_alphabet} if wanted.limit_alphabet is not None else {}
         parts = {name: getattr(model, name) for name in ("continuing_subword_prefix", "end_of_word_suffix")}
         options |= {name: value for name, value in parts.items() if value is not None}
-    return _trained(learner, batches, list(special), wanted, **options)
+    return _trained(learner, read, list(special), wanted, **options)
 
 
-def _learn_wordpiece(learner: Backend, batches: Batches, special: Sequence[AddedToken], wanted: Wanted) -> Backend:
+def _learn_wordpiece(learner: Backend, read: Read, special: Sequence[AddedToken], wanted: Wanted) -> Backend:
     """WordPiece, whose characters are numbered as special tokens while it learns."""
     _check_room(wanted, len(special) + 2, special=len(special))
     limit, prefix = (wanted.vocab_size - len(special)) // 2, learner.model.continuing_subword_prefix
-    characters = alphabet(count_characters(batches), learner, limit=min(limit, wanted.limit_alphabet or limit))
+    characters = alphabet(
+        count_characters(read("Counting characters")), learner, limit=min(limit, wanted.limit_alphabet or limit)
+    )
     if not characters:
         raise _no_text()
     numbered = [*special, *characters, *(prefix + character for character in continuing(characters, learner))]
     options = {"initial_alphabet": characters, "limit_alphabet": len(characters), "continuing_subword_prefix": prefix}
-    found = json.loads(_trained(learner, batches, numbered, wanted, **options).to_str())
+    found = json.loads(_trained(learner, read, numbered, wanted, **options).to_str())
     return Backend.from_str(json.dumps({**found, "added_tokens": []}))
 
 
-def _trained(learner: Backend, batches: Batches, special: Sequence[Any], wanted: Wanted, **options: Any) -> Backend:
+def _trained(learner: Backend, read: Read, special: Sequence[Any], wanted: Wanted, **options: Any) -> Backend:
     trainer = TRAINERS[type(learner.model).__name__](
         vocab_size=wanted.vocab_size,
         min_frequency=wanted.min_frequency,
@@ -189,20 +181,20 @@ def _trained(learner: Backend, batches: Batches, special: Sequence[Any], wanted:
         show_progress=False,
         **options,
     )
-    learner.train_from_iterator(batches, trainer)
-    if learner.get_vocab_size() <= len(special) + len(options.get("initial_alphabet", ())) and not _has_text(batches):
+    learner.train_from_iterator(read(LEARNING), trainer)
+    if learner.get_vocab_size() <= len(special) + len(options.get("initial_alphabet", ())) and not _has_text(read):
         raise _no_text()
     return learner
 
 
-def _learn_unigram(learner: Backend, batches: Batches, special: Sequence[AddedToken], wanted: Wanted) -> Backend:
+def _learn_unigram(learner: Backend, read: Read, special: Sequence[AddedToken], wanted: Wanted) -> Backend:
     """Unigram pieces; characters beyond half of the room, the rarest, are unknown."""
     parts = json.loads(learner.to_str())
     names = [token.content for token in special]
     names = [*(piece for piece, _ in parts["model"]["vocab"] if piece not in names), *names]
     _check_room(wanted, 2 * len(names) + 2, special=len(names))
     counts, size = Counter[str](), wanted.vocab_size - len(names)
-    for texts in batches:
+    for texts in read(LEARNING):
         for text in texts:
             counts.update(words_of(text, learner))
     characters = Counter[str]()
@@ -252,8 +244,8 @@ def _is_byte_level(learner: Backend) -> bool:
     return '"type":"ByteLevel"' in ("" if learner.pre_tokenizer is None else learner.pre_tokenizer.__getstate__().decode())
 
 
-def _has_text(batches: Batches) -> bool:
-    return any(text.strip() for texts in batches for text in texts)
+def _has_text(read: Read) -> bool:
+    return any(text.strip() for texts in read(LEARNING) for text in texts)
 
 
 def _check_room(wanted: Wanted, least: int, *, special: int) -> None:
