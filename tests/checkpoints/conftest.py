@@ -292,7 +292,7 @@ class Handler(BaseHTTPRequestHandler):
             if self.server.stalls:
                 self.wfile.flush()
                 self.server.stalled.set()
-                self.server.released.wait(60)
+                self.server.released.wait(600)
 
     def log_message(self, *arguments: object) -> None:
         pass

@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -283,7 +284,7 @@ def saving_forever(folder, *models):
         try:
             assert writer.stdout is not None
             assert writer.stdout.readline() == b"ready\n"
-            yield
+            yield writer
         finally:
             writer.kill()
 
@@ -295,13 +296,13 @@ def test_a_reader_beside_a_writer_sees_one_model_or_the_other(tmp_path, tiny_con
     folder = tmp_path / "model"
     save_checkpoint(folder, config=tiny_config, head="base", weights=weights_of("base"))
     expected = {head: weights_of(head, config) for head, config in heads.items()}
-    seen = set()
-    with saving_forever(folder, *(tmp_path / head for head in heads)):
-        for _ in range(200):
+    seen = Counter()
+    with saving_forever(folder, *(tmp_path / head for head in heads)) as writer:
+        while seen.total() < 200 or (len(seen) < 2 and writer.poll() is None):
             found = load_checkpoint(folder)
             assert all(array.tobytes() == expected[found.head][name].tobytes() for name, array in found.weights.items())
-            seen.add(found.head)
-    assert seen == set(heads)
+            seen[found.head] += 1
+    assert set(seen) == set(heads)
 
 
 def test_a_writer_killed_at_some_moment_leaves_one_of_its_models_whole(tmp_path, tiny_config, weights_of):

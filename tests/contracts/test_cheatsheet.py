@@ -91,7 +91,7 @@ def answer(snippet: str, shown: str, *, cache: Path, folder: Path) -> dict[str, 
     code = f"{snippet.replace('from transformers import', 'from headway import')}\nimport json, sys\nprint(json.dumps({shown}))"
     environment = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1", "HEADWAY_CACHE": str(folder / "cache")}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", code], env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

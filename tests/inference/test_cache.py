@@ -24,7 +24,7 @@ def slowly(draft, content):
         file.write(content[: len(content) // 2])
         file.flush()
         print("half", flush=True)
-        time.sleep(60)
+        time.sleep(600)
 
 Path.write_bytes = slowly
 cached("key", lambda: b"0123456789" * 1000)

@@ -235,7 +235,7 @@ def test_the_next_window_is_encoded_while_the_one_before_is_computed():
         return encode(items)
 
     def running(sequences, *, alone=False):
-        waits.append(second.wait(0 if waits else 10))  # the first batch takes until the second window is there
+        waits.append(second.wait(0 if waits else 60))  # the first batch takes until the second window is there
         return run(sequences, alone=alone)
 
     task.encode, engine.run = encoding, running
@@ -309,7 +309,7 @@ def test_a_broken_engine_is_heard_of_and_its_threads_end():
 
 
 def test_a_consumer_that_stops_early_leaves_no_threads_and_no_work_behind():
-    engine = FakeEngine(seconds=0.005)
+    engine = FakeEngine(seconds=0.2)  # all of them would take four seconds
     found = stream(iter(range(1, 900)), FakeTask(), engine)
     next(found)
     found.close()

@@ -283,7 +283,7 @@ def learn(folder):
 @pytest.mark.skipif(sys.platform != "linux", reason="the bound is Linux's")
 def test_a_run_within_bounded_memory_ends_at_the_weights_of_the_unbounded_one(tmp_path):
     command = [sys.executable, "-c", LIMITED, "92", str(tmp_path / "bounded"), str(Path(__file__).parents[1])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     free, bounded = learn(tmp_path / "free"), json.loads(done.stdout.splitlines()[-1])
     assert free["max_tokens"] is None

@@ -97,7 +97,7 @@ def test_killed_twice_and_resumed_pre_training_is_bit_equal(tmp_path, text_file,
     settings = settings_for(tmp_path / "run", text_file, tokenizer_folder)
     (tmp_path / "settings.json").write_text(json.dumps(settings.to_dict()))
     for steps in (5, 6):  # after the checkpoints of step 3 and, resumed, of step 6
-        killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "settings.json"), str(steps)], timeout=120)
+        killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "settings.json"), str(steps)], timeout=600)
         assert killed.returncode == -signal.SIGKILL
     assert newest_state(tmp_path / "run").name == "checkpoint-6"
     pretrain(settings, progress=False)
@@ -113,7 +113,7 @@ def test_killed_while_tokenising_leaves_nothing_that_the_next_run_would_read(
     )
     settings = settings_for(tmp_path / "run", text_file, tokenizer_folder)
     (tmp_path / "settings.json").write_text(json.dumps(settings.to_dict()))
-    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "settings.json"), "1"], timeout=120)
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "settings.json"), "1"], timeout=600)
     assert killed.returncode == -signal.SIGKILL
     pretrain(settings, progress=False)
     assert_same_result(tmp_path / "run", uninterrupted)
@@ -140,7 +140,7 @@ def test_fine_tuning_resumes_in_the_middle_of_an_epoch_bit_for_bit(tmp_path, lab
     )
     settings = fine_tuning(tmp_path / "run", uninterrupted, labelled_file)
     (tmp_path / "settings.json").write_text(json.dumps(settings.to_dict()))
-    killed = subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(tmp_path / "settings.json"), "26"], timeout=120)
+    killed = subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(tmp_path / "settings.json"), "26"], timeout=600)
     assert killed.returncode == -signal.SIGKILL
     assert newest_state(tmp_path / "run").name == "checkpoint-22"  # an epoch has 17 steps
     fine_tune(settings, progress=False)
