@@ -10,19 +10,6 @@ import numpy as np
 CALIBRATION_BINS = 15  # as in Guo et al., 2017
 
 
-def classification_metrics(logits_NL: np.ndarray, targets_N: np.ndarray) -> dict[str, float]:
-    """Accuracy, and F1 averaged over the labels that occur among targets or predictions, each label counting the same.
-
-    A label that was never predicted rightly has an F1 of 0. Nothing to measure is 0.
-    """
-    logits_NL, targets_N = np.asarray(logits_NL), np.asarray(targets_N)
-    if not len(targets_N):
-        return {"accuracy": 0.0, "f1": 0.0}
-    labels = max(logits_NL.shape[-1], int(targets_N.max()) + 1)
-    counts_LL = confusion_matrix(targets_N, logits_NL.argmax(-1), labels=labels)
-    return {"accuracy": accuracy(counts_LL), "f1": macro_f1(counts_LL)}
-
-
 def confusion_matrix(targets_N: np.ndarray, predicted_N: np.ndarray, *, labels: int) -> np.ndarray:
     """How often which label, in the rows, got which answer, (labels, labels)."""
     places = np.asarray(targets_N, dtype=np.int64) * labels + np.asarray(predicted_N, dtype=np.int64)
