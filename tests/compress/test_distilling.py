@@ -229,12 +229,6 @@ def test_a_reranker_s_scores_are_learnt(teacher, settings, tmp_path):
     assert pipeline(model=made.output_dir).task == "text-ranking"
 
 
-def test_several_processes_are_refused(teacher, text, settings, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ConfigError, match="2 processes were started, but a distillation runs in one"):
-        distill(settings(teacher=teacher("base"), recipe="minilm", files=(text,)), progress=False)
-
-
 def test_vectors_are_no_answers_of_a_task(teacher, labelled, settings):
     made = settings(teacher=teacher("base"), recipe="logits", train=labelled, task="sentence-embeddings")
     with pytest.raises(ConfigError, match=r"sentence-embeddings has vectors for answers, .*Use the recipe embeddings"):

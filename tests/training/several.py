@@ -52,6 +52,7 @@ class Several:
         does = {
             "fine-tune": lambda: self.fine_tune("fine"),
             "fine-tune sharded": lambda: self.fine_tune("sharded-fine", fsdp="full_shard auto_wrap"),
+            "own optimiser": lambda: self.fine_tune("own", optimizers=halving),
             "stop": lambda: self.fine_tune("stop", callbacks=[OneStops()]),
             "pretrain": self.learn,
             "pretrain sharded": lambda: self.learn("sharded-pre", fsdp="shard_grad_op"),
@@ -68,7 +69,7 @@ class Several:
                 sys.stdout.write(f"{part}\n")
                 sys.stdout.flush()
 
-    def fine_tune(self, output, *, callbacks=(), **changes):
+    def fine_tune(self, output, *, callbacks=(), optimizers=lambda model: (None, None), **changes):
         rows = [json.loads(line) for line in Path(self.rows).read_text().splitlines()]
         data = [{"text": row["text"], "label": int(row["label"] == "pos")} for row in rows]
         arguments = TrainingArguments(
@@ -77,7 +78,7 @@ class Several:
         )  # fmt: skip
         model = AutoModelForSequenceClassification.from_pretrained(self.model, num_labels=2, hidden_dropout_prob=0.2)
         trainer = Trainer(
-            model, arguments, train_dataset=data, eval_dataset=data[:17], callbacks=callbacks,
+            model, arguments, train_dataset=data, eval_dataset=data[:17], callbacks=callbacks, optimizers=optimizers(model),
             processing_class=Tokenizer.from_pretrained(self.tokenizer), progress=False,
         )  # fmt: skip
         trainer.train()
@@ -125,6 +126,14 @@ class Several:
         assert torch.equal(found[0][1], found[1][1])
         assert found[0][1].abs().sum() > 0
         assert found[0][3] is None
+
+
+def halving(model):
+    """An optimiser made by hand with two groups, and a schedule of its own."""
+    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
+    others = [weight for weight in model.parameters() if weight.dim() == 1]
+    optimizer = torch.optim.RMSprop([{"params": matrices}, {"params": others, "lr": 2e-4}], lr=1e-3, momentum=0.5)
+    return optimizer, torch.optim.lr_scheduler.StepLR(optimizer, 3)
 
 
 def at_step(step, number):

@@ -34,7 +34,7 @@ def forked(*launches):
 def started(*arguments):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1800, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,17 @@ def log(folder):
     return [{name: value for name, value in line.items() if name != "tokens_per_second"} for line in lines]
 
 
-PARTS = ["sparse", "fine-tune", "pretrain", "stop", "fine-tune sharded", "pretrain sharded", "sigterm", "sigkill"]
+PARTS = [
+    "sparse",
+    "fine-tune",
+    "own optimiser",
+    "pretrain",
+    "stop",
+    "fine-tune sharded",
+    "pretrain sharded",
+    "sigterm",
+    "sigkill",
+]
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +117,16 @@ def test_two_processes_learn_and_measure_what_one_does(folder, where, two):
     np.testing.assert_allclose(found["logits"], expected["logits"], atol=1e-4)
     np.testing.assert_allclose(sharded["logits"], expected["logits"], atol=1e-4)
     assert found["step"] == sharded["step"] == expected["step"] == 14  # 83 rows in steps of twelve, twice
+
+
+@pytest.mark.filterwarnings("ignore:.*made anew:UserWarning", "ignore:.*new:UserWarning")
+def test_an_optimiser_of_the_user_s_own_does_in_two_processes_what_it_does_in_one(folder, where, two):
+    Several(*where, "one", 1).run("own optimiser")
+    found, expected = folder / "own-two", folder / "own-one"
+    assert_close(weights(found), weights(expected))
+    assert [line.get("learning_rate") for line in log(found)] == [line.get("learning_rate") for line in log(expected)]
+    (ours, theirs) = (load_file(one / "checkpoint-12" / "optimizer.safetensors") for one in (found, expected))
+    assert ours.keys() == theirs.keys()
 
 
 def test_what_a_callback_wants_in_one_process_ends_all_of_them(folder, two):

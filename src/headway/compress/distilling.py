@@ -1,6 +1,5 @@
 """``distill``: a smaller model from a larger one, in the stages that its recipe has, and a table of what became of it."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,12 +36,16 @@ from headway.training.labelled import Measurable
 from headway.training.loop import TrainOutput
 from headway.training.measuring import measure
 from headway.training.objectives.heads import objective_of
+from headway.training.processes import current, join
 from headway.training.reporting import Reporter
 from headway.training.rows import fingerprint
 from headway.training.run_record import write_record
 from headway.training.step import mixed_precision
 
 Read = TypeVar("Read")
+
+PATIENCE = 12 * 3600
+"""Seconds that processes wait for the first one, which may have a whole set of texts to ask the teacher about."""
 
 MATCHED = "matching"
 """The folder of the first of two stages, inside the run's."""
@@ -60,24 +63,21 @@ class Distilled:
 
 
 def distill(settings: DistillSettings, *, progress: bool = True) -> Distilled:
-    """The student, saved in ``output_dir`` with its tokenizer and the table; killed and called again, it goes on."""
-    _check_processes()
+    """The student, saved in ``output_dir`` with its tokenizer and the table; killed and called again, it goes on.
+
+    Of several processes that ``torchrun`` started the first asks the teacher what is kept of its answers, and measures and writes
+    in the end; all of them learn.
+    """
+    processes = join(timeout_seconds=PATIENCE)
     torch.manual_seed(settings.seed)
-    is_shown = progress if settings.disable_tqdm is None else not settings.disable_tqdm
+    is_shown = (progress if settings.disable_tqdm is None else not settings.disable_tqdm) and processes.is_first
     stage = distill_vectors if settings.recipe == "embeddings" else _general if settings.is_general else _specific
     found = stage(settings, progress=is_shown)
-    table.write(Path(settings.output_dir), found.comparison)
-    Reporter(settings.output_dir, progress=is_shown).advise(write_record(record_of(settings, found)))
+    if processes.is_first:
+        table.write(Path(settings.output_dir), found.comparison)
+        Reporter(settings.output_dir, progress=is_shown).advise(write_record(record_of(settings, found)))
+    processes.wait()
     return Distilled(found.ended.output, found.comparison)
-
-
-def _check_processes() -> None:
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count > 1:
-        raise ConfigError(
-            f"{count} processes were started, but a distillation runs in one. Start headway distill without torchrun; several "
-            "processes train and pre-train."
-        )
 
 
 @dataclass(frozen=True)
@@ -186,12 +186,14 @@ def cached_answers(settings: DistillSettings, pair: Pair, examples: Sequence[Exa
     """The teacher's answers to the examples, from the cache where they are."""
     precision = mixed_precision(pair.teacher.device, bf16=False)
     sequences = [sequence for example in examples for sequence in example.sequences]
-    return kept_answers(
-        cache_of(settings),
-        identity=[teacher_identity(pair.folder), pair.teacher.head_name, fingerprint(examples)],
-        count=len(sequences),
-        make=lambda first: answers_from(first, pair.teacher, sequences, precision),
-        progress=progress,
+    return current().first_before_others(
+        lambda: kept_answers(
+            cache_of(settings),
+            identity=[teacher_identity(pair.folder), pair.teacher.head_name, fingerprint(examples)],
+            count=len(sequences),
+            make=lambda first: answers_from(first, pair.teacher, sequences, precision),
+            progress=progress,
+        )
     )
 
 

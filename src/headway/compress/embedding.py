@@ -39,6 +39,7 @@ from headway.tasks.sentence_transformer import read_side_files
 from headway.tasks.vectors import Embedder
 from headway.text import Tokenizer, check_tokenizer
 from headway.training.machine import device_for
+from headway.training.processes import current
 
 HELD_OUT = 500
 """Most texts that are kept aside to see how near the student comes."""
@@ -100,7 +101,7 @@ def distill_vectors(settings: DistillSettings, *, progress: bool) -> Finished:
     nearness = held_out.scores(student.eval())["eval_cosine"] if aside else None
     save(Path(settings.output_dir))
     take_maps(student)
-    scores, measured = _scores(settings, pair.folder, nearness)
+    scores, measured = current().from_first(lambda: _scores(settings, pair.folder, nearness))
     return Finished(
         student=student,
         task="sentence-embeddings",
@@ -127,7 +128,8 @@ def _saver(
         learnt = arrays_of(student).get(MAP)
         steps: list[Step] = [] if learnt is None else [Dense(learnt, None, identity)]
         side = replace(reads.side, max_length=reads.limit, steps=(*steps, *([UnitLength()] if normalises else [])))
-        write_side_files(folder, side, width=student.architecture.encoder.hidden_size)
+        if current().is_first:
+            write_side_files(folder, side, width=student.architecture.encoder.hidden_size)
 
     return whole
 
@@ -143,14 +145,16 @@ def _teacher_vectors(settings: DistillSettings, teacher: Path, texts: Sequence[s
     device = None if device_for(use_cpu=settings.use_cpu) == "cpu" else "cuda"
     identity = [teacher_identity(teacher), embedder_identity(teacher), str(settings.max_length), hash_of(texts)]
     identity += [precision] if precision != "fp32" else []
-    return kept_answers(
-        cache_of(settings),
-        identity=identity,
-        count=len(texts),
-        make=lambda first: vectors_from(
-            first, teacher, texts, max_length=settings.max_length, precision=precision, device=device
-        ),
-        progress=progress,
+    return current().first_before_others(
+        lambda: kept_answers(
+            cache_of(settings),
+            identity=identity,
+            count=len(texts),
+            make=lambda first: vectors_from(
+                first, teacher, texts, max_length=settings.max_length, precision=precision, device=device
+            ),
+            progress=progress,
+        )
     )
 
 

@@ -22,6 +22,7 @@ from headway.training.checkpoints import TrainerState
 from headway.training.checks import check_trainable
 from headway.training.loop import Job, TrainOutput, train
 from headway.training.order import order_facts
+from headway.training.processes import current
 from headway.training.publishing import Publisher
 from headway.training.reporting import Reporter
 from headway.training.trackers import trackers
@@ -46,7 +47,7 @@ def run(
 ) -> Ended:
     """One stage, through the loop that all training goes through; ``save`` writes what may be published meanwhile."""
     reporter = Reporter(settings.output_dir, progress=progress, doing=doing)
-    publishers = [Publisher(save)] if save is not None and settings.push_to_hub else []
+    publishers = [Publisher(save)] if save is not None and settings.push_to_hub and current().is_first else []
     states: list[TrainerState] = []
     try:
         output = train(job, settings, reporter, Callbacks([*trackers(settings), *keepers, *publishers]), use=states.append)
@@ -58,7 +59,7 @@ def run(
 def saver(
     settings: DistillSettings, student: EncoderModel, tokenizer: Tokenizer, *, task: str | None = None
 ) -> Callable[[Path], None]:
-    """What writes the student and its tokenizer to a folder that ``pipeline`` and transformers load.
+    """What writes the student and its tokenizer to a folder that ``pipeline`` and transformers load; the first process does.
 
     ``task`` is what the student is taught, which its configuration notes with the longest text that it reads.
     """
@@ -68,8 +69,9 @@ def saver(
         student.config = with_task(student.config, task, options)
 
     def save(folder: Path) -> None:
-        student.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        if current().is_first:
+            student.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
 
     return save
 
@@ -115,7 +117,17 @@ def compared(
     measured: str | None,
     work: tuple[str, Sequence[Any]],
 ) -> Comparison:
-    """Teacher and student side by side, timed in turns on the same inputs; ``work`` is the task and these."""
+    """Teacher and student side by side, timed in turns on the same inputs, ``work``, by the first process."""
+    return current().from_first(lambda: _compared(settings, pair, scores, measured, work))
+
+
+def _compared(
+    settings: DistillSettings,
+    pair: Pair,
+    scores: Sequence[float | None],
+    measured: str | None,
+    work: tuple[str, Sequence[Any]],
+) -> Comparison:
     folders = [pair.folder, Path(settings.output_dir)]
     task, items = work
     times: Sequence[float | None] = [None, None]

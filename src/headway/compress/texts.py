@@ -18,6 +18,7 @@ from headway.training.loop import Job
 from headway.training.masking import Masking, masked_batch
 from headway.training.order import shuffled_batches
 from headway.training.pieces import Pieces
+from headway.training.processes import current
 from headway.training.step import mixed_precision
 
 HELD_OUT_TOKENS = 50_000
@@ -60,7 +61,8 @@ def read_text(
 ) -> tuple[TextReader, TextReader, str]:
     """Readers of the text to learn from and of what is kept aside, and the text's hash."""
     limit = min(settings.max_length or model.architecture.encoder.max_tokens, model.architecture.encoder.max_tokens)
-    corpus = tokenise_corpus(settings.files, tokenizer, Path(settings.output_dir) / "tokens", progress=progress)
+    folder = Path(settings.output_dir) / "tokens"
+    corpus = current().first_before_others(lambda: tokenise_corpus(settings.files, tokenizer, folder, progress=progress))
     pieces = corpus.pieces(max_length=limit)
     aside = np.zeros(len(corpus.ends), dtype=bool)
     aside[np.random.default_rng([settings.seed, 1]).permutation(len(aside))[: round(settings.held_out * len(aside))]] = True

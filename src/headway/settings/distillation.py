@@ -174,7 +174,7 @@ class DistillSettings(TrainingArguments):
 
 
 INSTEAD = {
-    "fsdp": "a distillation runs in one process: leave it out",
+    "fsdp": "a teacher stands beside the student, whole in each process: leave it out",
     "label_smoothing_factor": "the teacher's answers are smooth already: leave it out, or raise temperature",
     "class_weights": "the teacher weighs classes as it does: leave it out, or train it with class_weights",
     "label_all_tokens": "the first tokens of words have the labels: leave it out",

@@ -124,10 +124,10 @@ class Processes:
         return torch.sparse_coo_tensor(rows, values, weight.shape, device=weight.device).coalesce()
 
     def same_weights(self, model: nn.Module) -> None:
-        """Give all processes the weights of the first."""
+        """Give all processes the weights of the first, those too that are learnt but no part of what is saved."""
         if self.count > 1:
-            for tensor in model.state_dict().values():
-                dist.broadcast(tensor, src=0)
+            for tensor in {**dict(model.named_parameters()), **model.state_dict()}.values():
+                dist.broadcast(tensor.detach(), src=0)
 
 
 ALONE = Processes()

@@ -7,11 +7,14 @@ from headway.settings.distillation import DistillSettings
 def run(settings: DistillSettings) -> None:
     """Distil, show teacher and student side by side, and say what was written where."""
     from headway.core.extras import require_torch
+    from headway.core.launch import is_first_process
 
     require_torch("Distillation")
     from headway.compress import distill
 
     found = distill(settings)
+    if not is_first_process():
+        return
     print("\n".join(found.comparison.lines()))
     retained = found.comparison.retained
     kept = "" if retained is None else f", with {100 * retained:.1f} % of its teacher's score,"
