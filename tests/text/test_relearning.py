@@ -104,6 +104,18 @@ def test_a_frame_inside_a_sequence_gets_the_new_ids(tokenizer):
     assert learnt.convert_ids_to_tokens(learnt.encode("zebra"))[:: len(learnt.encode("zebra")) - 1] == ["[CLS]", "[END]"]
 
 
+def test_a_frame_of_its_own_form_gets_new_names_and_ids(kind):
+    make, roles = kind
+    ours, theirs = Tokenizer.from_tokenizers(make(), **roles), PreTrainedTokenizerFast(tokenizer_object=make(), **roles)
+    if "eos_token" not in roles:
+        return
+    size, renamed = SIZES["byte-level"], {roles["eos_token"]: "<stop>", roles["bos_token"]: "<go>"}
+    learnt, expected = (again(one, [ZEBRAS], size, special_tokens_map=renamed) for one in (ours, theirs))
+    assert learnt.tokenize("zebra", add_special_tokens=True)[:: len(learnt.encode("zebra")) - 1] == ["<go>", "<stop>"]
+    frames = [json.loads(one.to_str())["post_processor"] for one in (learnt.backend, expected.backend_tokenizer)]
+    assert frames[0] == frames[1]
+
+
 def test_a_limit_of_characters_and_a_least_count_are_kept(tokenizer):
     few = again(tokenizer, ZEBRAS, 149, limit_alphabet=7)
     assert sum(len(piece) == 1 for piece in few.get_vocab()) == 7
