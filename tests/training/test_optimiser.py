@@ -105,6 +105,6 @@ def test_those_of_optimi_have_the_arguments_of_adam(model, name, wanted):
 def test_without_optimi_it_says_what_to_install(model, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(
-        MissingExtraError, match=r"optim='lion_32bit' comes with the library optimi\. .* pip install torch-optimi"
+        MissingExtraError, match=r"optim='lion_32bit' needs .*'torch-optimi'.* pip install 'headway\[optimisers\]'"
     ):
         make_optimizer(model, TrainingArguments(optim="lion_32bit"))

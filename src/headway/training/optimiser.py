@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from headway.errors import ConfigError, MissingExtraError
+from headway.errors import ConfigError, missing_extra
 from headway.settings.changes import named_values
 from headway.settings.training import TrainingArguments
 from headway.training.touched_rows import TouchedRowsAdamW, touched_table
@@ -112,7 +112,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 def _of_optimi(name: str) -> Callable[..., torch.optim.Optimizer]:
     if importlib.util.find_spec("optimi") is None:
-        raise MissingExtraError(f"optim={name!r} comes with the library optimi. Install it with: pip install torch-optimi.")
+        raise missing_extra("torch-optimi", extra="optimisers", purpose=f"optim={name!r}")
     found: Callable[..., torch.optim.Optimizer] = getattr(importlib.import_module("optimi"), OPTIMI[name])
     return found
 
