@@ -26,7 +26,9 @@ from headway.families import family
 
 ROOT = Path(__file__).parents[1]
 
-hypothesis.settings.register_profile("headway", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile(
+    "headway", derandomize=True, database=None, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)  # nothing by the clock
 hypothesis.settings.load_profile("headway")
 
 TINY = {
