@@ -15,9 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from measuring import System, fresh_process, median_ratio, rounds, write_result
+from measuring import System, fresh_process, median_ratio, rounds, tiny_model, write_result
 from pyarrow import parquet
 
 WORDS = "the a movie film was is good bad great awful boring fun this it love hate we saw not very one two play actor".split()
@@ -41,28 +40,6 @@ def write_rows(path: Path, count: int, *, at_once: int = 10_000) -> Path:
             block = [(number, next(rows)) for number in range(start, min(count, start + at_once))]
             file.write_table(pa.table([list(column) for column in zip(*block, strict=True)], schema=schema))
     return path
-
-
-def tiny_model(folder: Path) -> Path:
-    """A BERT of one narrow layer with random weights, and its tokenizer."""
-    from headway.architecture import weight_shapes
-    from headway.checkpoints import save_checkpoint
-    from headway.families import family
-
-    bert, vocabulary = family("bert"), ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-    config = bert.config(
-        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        max_position_embeddings=64, type_vocab_size=2, num_labels=2,
-    )  # fmt: skip
-    head, chance = "sequence-classification", np.random.default_rng(0)
-    shapes = weight_shapes(bert.architecture(config, head))
-    weights = {name: chance.normal(0, 0.2, shape).astype(np.float32) for name, shape in shapes.items()}
-    save_checkpoint(folder, config=config, head=head, weights=weights)
-    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-    (folder / "tokenizer_config.json").write_text(
-        '{"tokenizer_class": "BertTokenizer", "model_max_length": 64}', encoding="utf-8"
-    )
-    return folder
 
 
 def in_memory(model: str) -> Callable[[list[Any]], Any]:
@@ -91,7 +68,7 @@ def from_file(model: str, folder: str) -> Callable[[list[Any]], Any]:
 
 def memory(sizes: list[int], folder: Path) -> list[list[str]]:
     """For each number of rows: how fast, and the peak of memory."""
-    model, found = tiny_model(folder / "model"), []
+    model, found = tiny_model(folder / "model", WORDS), []
     fresh_process(f"from headway import pipeline; pipeline(model={str(model)!r})('good')")  # its graph is built and kept
     for size in sizes:
         table = write_rows(folder / f"{size}.parquet", size)

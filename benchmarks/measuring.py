@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,30 @@ def gigaflops(*, size: int = 1536, seconds: float = 3.0) -> float:
         session.run(None, {"a": weights})
         best = min(best, time.perf_counter() - began)
     return 2 * size**3 / best / 1e9
+
+
+def tiny_model(folder: Path, words: Sequence[str]) -> Path:
+    """A BERT of one narrow layer with random weights, and its WordPiece tokenizer; special tokens need not be among the words."""
+    import numpy as np
+
+    from headway.architecture import weight_shapes
+    from headway.checkpoints import save_checkpoint
+    from headway.families import family
+
+    bert, vocabulary = family("bert"), list(dict.fromkeys(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]))
+    config = bert.config(
+        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        max_position_embeddings=64, type_vocab_size=2, num_labels=2,
+    )  # fmt: skip
+    head, chance = "sequence-classification", np.random.default_rng(0)
+    shapes = weight_shapes(bert.architecture(config, head))
+    weights = {name: chance.normal(0, 0.2, shape).astype(np.float32) for name, shape in shapes.items()}
+    save_checkpoint(folder, config=config, head=head, weights=weights)
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "BertTokenizer", "model_max_length": 64}', encoding="utf-8"
+    )
+    return folder
 
 
 def machine() -> str:
