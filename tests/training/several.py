@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import nn
 
+from headway.compress.widths import WidthMap
 from headway.neural import AutoModelForSequenceClassification
 from headway.settings.pretraining import PretrainSettings
 from headway.settings.training import TrainingArguments
@@ -58,6 +59,7 @@ class Several:
             "pretrain sharded": lambda: self.learn("sharded-pre", fsdp="shard_grad_op"),
             "resume sharded": lambda: self.learn(fsdp="full_shard"),
             "resume shards": lambda: self.learn("sharded-pre"),
+            "weights": self.share_weights,
             "sparse": self.add_sparse,
             "sigterm": lambda: self.stop("stopped"),
             "sigkill": lambda: (at_step(3, signal.SIGKILL), self.learn("stopped")),
@@ -108,6 +110,14 @@ class Several:
             for name in ("alone", "three"):
                 shutil.copytree(f"{self.folder}/{output}-{self.name}", f"{self.folder}/pre-{name}")
         current().wait()
+
+    def share_weights(self):
+        """All processes begin with the weights of the first, also with those that no state dict holds."""
+        torch.manual_seed(current().rank)
+        model = nn.ModuleDict({"kept": nn.Linear(3, 2), "unsaved": WidthMap(3, 5)})
+        current().same_weights(model)
+        own = [weight.tolist() for weight in model.parameters()]
+        assert current().gathered(own) == [own] * current().count
 
     def add_sparse(self):
         """Gradients of some rows of a table are those of all processes; a weight that one alone has used too."""

@@ -82,6 +82,7 @@ def log(folder):
 
 
 PARTS = [
+    "weights",
     "sparse",
     "fine-tune",
     "own optimiser",
