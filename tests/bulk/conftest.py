@@ -9,11 +9,9 @@ from pyarrow import parquet
 
 
 @pytest.fixture(scope="package")
-def model(model_folder, tmp_path_factory):
-    """The folder of a tiny sentiment model, and a cache of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield str(model_folder("sequence-classification", num_labels=2, id2label={0: "NEGATIVE", 1: "POSITIVE"}))
+def model(model_folder):
+    """The folder of a tiny sentiment model."""
+    return str(model_folder("sequence-classification", num_labels=2, id2label={0: "NEGATIVE", 1: "POSITIVE"}))
 
 
 WORDS = "the movie was great fun boring dog story and we love hate it ! zebra".split()

@@ -15,10 +15,8 @@ TEXTS = ["this movie was great fun !", "boring", "we hate it", "the dog", "not v
 
 
 @pytest.fixture(scope="module")
-def model(model_folder, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield str(model_folder("sequence-classification", seed=9, num_labels=2, id2label={0: "NEGATIVE", 1: "POSITIVE"}))
+def model(model_folder):
+    return str(model_folder("sequence-classification", seed=9, num_labels=2, id2label={0: "NEGATIVE", 1: "POSITIVE"}))
 
 
 @pytest.fixture(scope="module")

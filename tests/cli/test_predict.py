@@ -16,10 +16,8 @@ TEXTS = ["this movie was great fun !", "boring", "Zürich , we hate it", "", 'a 
 
 
 @pytest.fixture(scope="module")
-def model(model_folder, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield str(model_folder("sequence-classification", num_labels=2, id2label={0: "NEGATIVE", 1: "POSITIVE"}))
+def model(model_folder):
+    return str(model_folder("sequence-classification", num_labels=2, id2label={0: "NEGATIVE", 1: "POSITIVE"}))
 
 
 @pytest.fixture(scope="module")

@@ -24,11 +24,9 @@ def engine(request):
 
 
 @pytest.fixture(scope="module", params=TASKS)
-def ready(request, model_folder, engine, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        tries = examples(find_task(request.param))
-        yield pipeline(request.param, model_folder(TASKS[request.param], **tries.settings), engine=engine, **tries.options)
+def ready(request, model_folder, engine):
+    tries = examples(find_task(request.param))
+    return pipeline(request.param, model_folder(TASKS[request.param], **tries.settings), engine=engine, **tries.options)
 
 
 def text_for(ready, text):
@@ -100,8 +98,7 @@ def test_a_text_under_its_name_is_that_text(ready):
     assert ready([{"text": text}, text_for(ready, "bad")]) == ready([text, text_for(ready, "bad")])
 
 
-def test_half_of_a_pair_that_is_no_text_is_refused(model_folder, monkeypatch, tmp_path):
-    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path))
+def test_half_of_a_pair_that_is_no_text_is_refused(model_folder):
     ready = pipeline("text-classification", model_folder("sequence-classification"))
     with pytest.raises(InputError, match=r"^An input is int 3, where a text \(a string\) belongs"):
         ready({"text": "good", "text_pair": 3})
@@ -122,8 +119,7 @@ def test_a_folder_without_config_is_no_model(tmp_path):
         pipeline("sentiment-analysis", tmp_path)
 
 
-def test_a_folder_without_tokenizer_says_so(model_folder, tmp_path, monkeypatch, engine):
-    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path))
+def test_a_folder_without_tokenizer_says_so(model_folder, engine):
     folder = model_folder("sequence-classification")
     for path in folder.glob("*token*"):
         path.unlink()
@@ -135,8 +131,7 @@ def test_a_folder_without_tokenizer_says_so(model_folder, tmp_path, monkeypatch,
 @pytest.mark.parametrize(
     ("task", "saved"), [("text-classification", "base"), ("text-classification", "masked-lm"), ("fill-mask", "base")]
 )
-def test_a_model_without_the_tasks_head_is_refused_not_guessed(model_folder, tmp_path, monkeypatch, engine, task, saved):
-    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path))
+def test_a_model_without_the_tasks_head_is_refused_not_guessed(model_folder, engine, task, saved):
     with pytest.raises(WeightError, match=r"classifier\.weight|cls\.predictions"):
         pipeline(task, model_folder(saved), engine=engine)
 

@@ -82,14 +82,12 @@ def test_options_are_ready_for_json(found: Task):
 
 
 @pytest.fixture(scope="module", params=TASKS, ids=lambda found: found.name)
-def tried(request, model_folder, tmp_path_factory):
+def tried(request, model_folder):
     """A task with its examples and a pipeline of it on a tiny model."""
     found = request.param
     tries = examples(found)
     folder = model_folder(found.head, **tries.settings)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield Tried(found, tries, folder, pipeline(found.name, folder, **tries.options))
+    return Tried(found, tries, folder, pipeline(found.name, folder, **tries.options))
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,7 @@ MEASURED = [name for name in task_names() if task(name).evaluation]
 
 
 @pytest.mark.parametrize("name", MEASURED)
-def test_its_rows_are_measured_with_intervals_and_ready_for_json(model_folder, monkeypatch, tmp_path, name):
-    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path))
+def test_its_rows_are_measured_with_intervals_and_ready_for_json(model_folder, name):
     columns = ROWS[name]
     rows = [{column: values[place % len(values)] for column, values in columns.items()} for place in range(13)]
     folder = model_folder(task(name).head, **{"num_labels": 3, **SETTINGS.get(name, {})})

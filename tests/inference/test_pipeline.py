@@ -18,10 +18,8 @@ TEXTS = ["this movie was great fun !", "boring", "we hate it ; really , it is no
 
 
 @pytest.fixture(scope="module")
-def classifier(model_folder, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield pipeline("sentiment-analysis", model_folder("sequence-classification", num_labels=3))
+def classifier(model_folder):
+    return pipeline("sentiment-analysis", model_folder("sequence-classification", num_labels=3))
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,8 @@ ROWS = {"id": list(range(5)), "review": TEXTS, "title": TEXTS[::-1]}
 
 
 @pytest.fixture(scope="module")
-def classify(model_folder, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield headway.pipeline("text-classification", model_folder("sequence-classification", num_labels=3))
+def classify(model_folder):
+    return headway.pipeline("text-classification", model_folder("sequence-classification", num_labels=3))
 
 
 @pytest.fixture(scope="module")

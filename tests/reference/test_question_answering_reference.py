@@ -93,9 +93,7 @@ def both(request, tmp_path_factory):
     (folder / "config.json").write_text(json.dumps({"model_type": request.param}))
     write_vocabulary(folder, request.param)
     write_model(folder, request.param, seed=len(request.param))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield pipeline("question-answering", folder, precision="fp32"), their_pipeline(folder)
+    return pipeline("question-answering", folder, precision="fp32"), their_pipeline(folder)
 
 
 def their_pipeline(folder, **options):
@@ -333,9 +331,7 @@ def minilm(minilm_folder, tmp_path_factory):
         model.qa_outputs.weight.copy_(torch.from_numpy(values * 2))
     model.save_pretrained(folder)
     transformers.AutoTokenizer.from_pretrained(minilm_folder).save_pretrained(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield pipeline("question-answering", folder, precision="fp32"), their_pipeline(folder)
+    return pipeline("question-answering", folder, precision="fp32"), their_pipeline(folder)
 
 
 @pytest.mark.data

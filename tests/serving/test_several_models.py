@@ -10,8 +10,7 @@ from serving.over_http import ask, metrics, serving
 TEXTS = [f"{'very ' * (number % 5)}fun {number}" for number in range(13)]
 
 
-def test_requests_of_several_models_at_once_are_answered_by_their_own(model_folder, tmp_path, monkeypatch):
-    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path))
+def test_requests_of_several_models_at_once_are_answered_by_their_own(model_folder):
     folders = {
         "tagger": ("token-classification", model_folder("token-classification", num_labels=5)),
         "judge": ("text-classification", model_folder("sequence-classification", num_labels=3)),

@@ -105,8 +105,7 @@ def test_a_reference_that_cannot_be_read_is_refused(labels, names, message):
         scorer(names=names).observe(answer([names[0]] * 2), {"labels": labels})
 
 
-def test_a_model_is_measured_on_words_with_their_labels(tmp_path, monkeypatch):
-    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path / "cache"))
+def test_a_model_is_measured_on_words_with_their_labels(tmp_path):
     ready = headway.pipeline("ner", save_model(tmp_path / "model", "bert"))  # whose labels are never those of IOB1
     texts = [["John", "Smith", "of", "New-York", "."], ["Zürich"] * 60, ["in", "York"]]
     words = ready(texts, is_split_into_words=True, each_word=True)

@@ -320,10 +320,8 @@ def check(found, context, options):
 
 
 @pytest.fixture(scope="module")
-def pipe(model_folder, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield pipeline("question-answering", model_folder("question-answering", num_labels=2))
+def pipe(model_folder):
+    return pipeline("question-answering", model_folder("question-answering", num_labels=2))
 
 
 @hypothesis.settings(max_examples=40)

@@ -71,8 +71,7 @@ def test_a_relevance_that_cannot_be_read_is_said(cell, message):
         SCORER.observe(ANSWER, {"relevance": cell})
 
 
-def test_rows_are_measured_from_end_to_end(model_folder, tmp_path, monkeypatch):
-    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path))
+def test_rows_are_measured_from_end_to_end(model_folder):
     rank = pipeline("text-ranking", model_folder("sequence-classification", num_labels=1), top_k=1)
     row = {"query": "the dog", "passages": ["a film", "good dog", "boring cat !"]}
     ((best,),) = rank([{"query": row["query"], "documents": row["passages"]}])

@@ -163,10 +163,8 @@ def test_wrong_options_say_the_right_ones(options, message):
 
 
 @pytest.fixture(scope="module")
-def ready(model_folder, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield pipeline("sentence-similarity", model_folder("base"))
+def ready(model_folder):
+    return pipeline("sentence-similarity", model_folder("base"))
 
 
 def test_a_folders_similarity_is_used_or_refused(ready, model_folder, tiny_tokenizer):

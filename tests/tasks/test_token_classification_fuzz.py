@@ -48,9 +48,7 @@ OPTIONS = st.fixed_dictionaries(
 
 @pytest.fixture(scope="module", params=["distilbert", "roberta", "deberta-v2"])
 def ready(request, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield pipeline("ner", save_model(tmp_path_factory.mktemp(request.param), request.param))
+    return pipeline("ner", save_model(tmp_path_factory.mktemp(request.param), request.param))
 
 
 @settings(max_examples=150)

@@ -14,7 +14,7 @@ SIZE_IN, SIZE_OUT = 28, 11
 
 
 @pytest.fixture(scope="module")
-def ready(model_folder, tmp_path_factory):
+def ready(model_folder):
     """Feature extraction with a folder that says everything: prompts that are not pooled, a dense layer, a size."""
     folder = model_folder("base")
     generator = np.random.default_rng(3)
@@ -34,9 +34,7 @@ def ready(model_folder, tmp_path_factory):
     write_safetensors(
         folder / "2_Dense" / "model.safetensors", {name: np.float32(array) for name, array in arrays.items()}, kind="F32"
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield pipeline("feature-extraction", folder)
+    return pipeline("feature-extraction", folder)
 
 
 OPTIONS = st.fixed_dictionaries(

@@ -312,8 +312,7 @@ def test_rows_without_a_label_are_left_out(label, expected):
     assert TASK.evaluation.is_withheld({"label": label}, None) is expected
 
 
-def test_the_pairs_of_all_texts_share_batches(model_folder, tmp_path, monkeypatch):
-    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path))
+def test_the_pairs_of_all_texts_share_batches(model_folder, monkeypatch):
     pipe = pipeline("zero-shot-classification", model_folder("sequence-classification", num_labels=3, id2label=NLI), threads=2)
     batches, run = [], pipe.engine.run
     monkeypatch.setattr(pipe.engine, "run", lambda sequences, **options: batches.append(sequences) or run(sequences, **options))
@@ -322,8 +321,7 @@ def test_the_pairs_of_all_texts_share_batches(model_folder, tmp_path, monkeypatc
     assert len(batches) < 20
 
 
-def test_rows_are_measured_from_end_to_end(model_folder, tmp_path, monkeypatch):
-    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path))
+def test_rows_are_measured_from_end_to_end(model_folder):
     pipe = pipeline("zero-shot-classification", model_folder("sequence-classification", num_labels=3, id2label=NLI))
     rows = [
         {"text": text, "label": label} for text, label in (("a dog", 0), ("the film", "bad"), ("boring !", "Boring"), ("x", -1))
