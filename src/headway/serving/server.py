@@ -19,6 +19,7 @@ from headway.serving.counters import Counters
 from headway.serving.keys import Keys, read_keys
 from headway.serving.loaded import Loaded
 from headway.serving.logs import Log
+from headway.serving.memory import settle
 from headway.serving.open_files import possible_connections
 from headway.serving.room import Room
 from headway.serving.routing import router
@@ -87,6 +88,7 @@ def serve(
     warnings.filterwarnings("ignore", module=r"headway\.tasks\.")  # what a task warns of may quote a request, and logs never do
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: None)  # uvicorn, once it has ended, sends itself the signal again
+    settle()
     try:
         _run(config, room, listener, settings=settings, member=member)
     finally:

@@ -37,6 +37,7 @@ def run(settings: ServeSettings) -> None:
     from headway.inference.engine import checked_threads, usable_cores
     from headway.serving.board import Board
     from headway.serving.loaded import load, sources
+    from headway.serving.memory import settle
     from headway.serving.processes import run_processes
     from headway.serving.server import listen, read_all_keys, serve
     from headway.serving.telemetry import ask_for
@@ -53,6 +54,7 @@ def run(settings: ServeSettings) -> None:
         start()
     else:
         board = Board(settings.workers, models=len(models))
+        settle()  # before forking: looking through an object writes to it, and so to memory that processes share
         run_processes(settings.workers, lambda member: start(board=board, member=member), drain_seconds=settings.drain_seconds)
 
 
