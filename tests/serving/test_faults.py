@@ -4,14 +4,13 @@ import contextlib
 import json
 import os
 import resource
-import shutil
 import socket
 import threading
 
 import pytest
 
 from headway import pipeline
-from headway.checkpoints import locate
+from headway.graph import export_model
 from serving.over_http import PATIENCE, TEXT, address, ask, classify, metrics, serving
 
 IDLE = 300
@@ -68,7 +67,7 @@ def test_a_log_that_takes_nothing_keeps_nobody_waiting_and_a_server_from_startin
 
 def test_a_model_whose_files_are_damaged_meanwhile_answers_as_before_alone_and_in_company(tmp_path):
     """A lone request is computed by several threads, whose session is made from the file as well."""
-    folder = shutil.copytree(locate("sentiment"), tmp_path / "mood")
+    folder = export_model("sentiment", tmp_path / "mood").path.parent
     expected = pipeline(model="sentiment")(TEXT)
     with serving(str(folder), "--threads", "2", "--log", "none") as (_, url):
         for file in folder.iterdir():
