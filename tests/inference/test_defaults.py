@@ -68,6 +68,20 @@ def test_a_usual_model_is_taken_from_the_hubs_cache_and_named_once(hub_cache, mo
     ]
 
 
+def test_a_shipped_model_that_is_often_wrong_says_so_once_where_nobody_asked_for_it(monkeypatch, model_folder, caplog, tmp_path):
+    folder = model_folder("question-answering", num_labels=2)
+    monkeypatch.setattr(defaults, "shipped_models", lambda: {"questions": folder})
+    monkeypatch.setattr("headway.checkpoints.location.shipped_models", lambda: {"questions": folder})
+    with caplog.at_level(logging.WARNING, "headway"):
+        pipeline("question-answering", model="questions")
+        assert not caplog.messages
+        assert pipeline("question-answering")(question="Which film?", context="A good film.")["answer"]
+        pipeline("question-answering")
+    (said,) = caplog.messages
+    assert f"It is often wrong: {folder / 'README.md'} says how often." in said
+    assert "model='distilbert/distilbert-base-cased-distilled-squad', revision='564e9b5' is better" in said
+
+
 @pytest.mark.usefixtures("nothing_ships")
 def test_a_revision_that_is_named_wins(hub_cache, model_folder, cache, tmp_path):
     folder = hub_cache(model_folder("masked-lm"), HubModel(HUB_MODELS["fill-mask"].name, "v7"))

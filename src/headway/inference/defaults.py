@@ -19,6 +19,9 @@ SHIPPED = {
 }
 """Models inside the package, by task; one that an installation goes without is passed over."""
 
+OFTEN_WRONG = frozenset({"questions"})
+"""Those so far behind a larger model that whoever did not ask for them is told so."""
+
 
 @dataclass(frozen=True)
 class HubModel:
@@ -61,11 +64,25 @@ def shipped_defaults() -> dict[str, str]:
 
 
 @cache
-def announce(task: str, model: HubModel) -> None:
-    """Say, once a process, which model is taken where none was named."""
-    logging.getLogger("headway").warning(
-        "No model is named for %s, so %s at revision %s is taken. Name it (model=…, revision=…) where it has to stay the same.",
-        task,
-        model.name,
-        model.revision,
-    )
+def announce(task: str, model: str | HubModel) -> None:
+    """Say, once a process, which model is taken where none was named, if it is one of the Hub or one that is often wrong."""
+    log = logging.getLogger("headway")
+    if isinstance(model, HubModel):
+        log.warning(
+            "No model is named for %s, so %s at revision %s is taken. Name it (model=…, revision=…) where it has to stay the "
+            "same.",
+            task,
+            model.name,
+            model.revision,
+        )
+    elif model in OFTEN_WRONG:
+        larger = HUB_MODELS[task]
+        log.warning(
+            "No model is named for %s, so the small one that ships is taken. It is often wrong: %s says how often. Where there "
+            "is a network, model=%r, revision=%r is better; model=%r takes the small one without a word.",
+            task,
+            shipped_models()[model] / "README.md",
+            larger.name,
+            larger.revision,
+            model,
+        )

@@ -216,10 +216,10 @@ def _usual_folder(task: str | None, place: Mapping[str, Any]) -> Path:
             f"Neither a task nor a model is named. Name a task ({', '.join(task_names(aliases=True))}), a model, or both."
         )
     model = default_model(find_task(task).name)
+    announce(find_task(task).name, model)
     if isinstance(model, str):
         return locate(model)
     revision = place["revision"] or model.revision
-    announce(task, model)
     try:
         return locate(model.name, **{**place, "revision": revision})
     except CheckpointError as error:
