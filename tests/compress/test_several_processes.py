@@ -14,6 +14,9 @@ from headway.compress import DistillSettings, distill
 
 SCRIPT = Path(__file__).parent / "several_students.py"
 USUAL = {"max_steps": 2, "logging_steps": 1, "max_length": 29, "measure_speed": False, "bf16": False, "learning_rate": 1e-3}
+KEY_BIASES = ("key.bias", "k_lin.bias")
+NOISE = 2 * USUAL["max_steps"] * USUAL["learning_rate"]
+"""How far two may be apart where the exact gradient is zero, as a key's bias cancels in the softmax: rounding decides the way."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,7 @@ def two(each, tmp_path_factory):
     given = [{**USUAL, **one, "output_dir": str(folder / name)} for name, one in each.items()]
     command = [sys.executable, "-W", "ignore", str(SCRIPT), "2", json.dumps(given)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1800, check=False)
     assert found.returncode == 0, found.stderr
     return folder, found.stdout
 
@@ -56,7 +59,7 @@ def test_two_processes_teach_what_one_does(name, each, two, tmp_path):
     ours, theirs = (load_file(where / "model.safetensors") for where in (folder, tmp_path / name))
     assert ours.keys() == theirs.keys()
     for key, array in theirs.items():
-        np.testing.assert_allclose(ours[key], array, atol=2e-5, rtol=1e-4, err_msg=key)
+        np.testing.assert_allclose(ours[key], array, atol=NOISE if key.endswith(KEY_BIASES) else 2e-5, rtol=1e-4, err_msg=key)
     for line, other in zip(log(folder), log(tmp_path / name), strict=True):
         assert line == pytest.approx(other, rel=1e-3)
     table = json.loads((folder / "distillation.json").read_text())
