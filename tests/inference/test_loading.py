@@ -8,14 +8,16 @@ import threading
 import numpy as np
 import pytest
 
+from headway.architecture.cost import forward_operations
 from headway.checkpoints import load_checkpoint, load_config, save_checkpoint
 from headway.core.batching import TokenSequence
 from headway.core.hashes import content_hash
 from headway.core.updates import COMMITTED, atomic_update
 from headway.errors import CheckpointError, ConfigError, EngineError, TaskError, WeightError
+from headway.families import family
 from headway.graph import export_model
 from headway.inference import OnnxEngine, load_engine
-from headway.inference.engine import checked_threads, unpadded, usable_cores
+from headway.inference.engine import LEAST_SHARED, checked_threads, unpadded, usable_cores
 from headway.inference.loading import build_cached, ready_files
 
 SEQUENCES = [TokenSequence([2, 7, 31, 3]), TokenSequence([2, 3]), TokenSequence([2, 9, 3, 11, 3], [0, 0, 0, 1, 1])]
@@ -344,16 +346,27 @@ def test_truncated_weights_are_refused_and_nothing_is_kept(folder, cache):
     assert not (cache / "graphs").exists() or not kept(cache)
 
 
-def test_lone_and_many_batches_have_sessions_of_their_own_made_when_needed(folder, cache):
+def test_lone_and_many_batches_have_sessions_of_their_own_made_when_needed(folder, cache, monkeypatch):
     engine, _ = load_engine(folder, head="sequence-classification", threads=2)
     assert isinstance(engine, OnnxEngine)
     assert engine._sessions == {}
+    monkeypatch.setitem(LEAST_SHARED, "fp32", 0)
     alone = engine.run(SEQUENCES, alone=True)
     assert list(engine._sessions) == [2]
     for one, other in zip(alone, engine.run(SEQUENCES), strict=True):
         np.testing.assert_allclose(one["logits"], other["logits"], atol=1e-5)
     assert sorted(engine._sessions) == [1, 2]
     assert engine.run([]) == []
+
+
+def test_a_lone_batch_is_shared_among_threads_only_where_it_is_large(folder, cache, monkeypatch):
+    engine, _ = load_engine(folder, head="sequence-classification", threads=2)
+    per_token = forward_operations(family(engine.config.model_type).architecture(engine.config, "base"), [1], targets=0)
+    monkeypatch.setitem(LEAST_SHARED, "fp32", per_token * sum(map(len, SEQUENCES)))
+    engine.run(SEQUENCES[1:], alone=True)
+    assert list(engine._sessions) == [1]
+    engine.run(SEQUENCES, alone=True)
+    assert sorted(engine._sessions) == [1, 2]
 
 
 def test_outputs_have_no_padding(model_folder, cache):

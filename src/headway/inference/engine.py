@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from headway.architecture import ModelConfig
+from headway.architecture.cost import forward_operations
 from headway.core.batching import TokenSequence
 from headway.core.hashes import cache_folder
 from headway.core.padding import padded
 from headway.errors import CheckpointError, ConfigError
+from headway.families import family
 
 if TYPE_CHECKING:
     from headway.graph import Session
@@ -25,6 +28,11 @@ TOKEN_BUDGETS = {"fp32": 256, "int8": 512}
 """Tokens of a batch, padding included: large enough to fill the matrix units, small enough to stay in the cache.
 
 A number of fp32 takes four times the room of one of INT8.
+"""
+
+LEAST_SHARED = {"fp32": 200_000_000, "int8": 800_000_000}
+"""Operations of a lone batch from which several threads are done sooner than one, some four milliseconds of its time: the threads
+wait for each other at every product.
 """
 
 
@@ -63,10 +71,10 @@ class Engine(Protocol):
 class OnnxEngine:
     """ONNX Runtime on the CPU.
 
-    Many batches go fastest as one thread for each, a lone one with all threads on it. The two ways need two sessions, each made
-    when it is first used. If the file was replaced meanwhile it may hold another model: what was made before does both, and where
-    nothing was that is a ``CheckpointError``. ``shared`` are the constants that the model has in common with others, and not in
-    its file.
+    Many batches go fastest as one thread for each, a lone one with all threads on it unless it is small. The two ways need two
+    sessions, each made when it is first used. If the file was replaced meanwhile it may hold another model: what was made before
+    does both, and where nothing was that is a ``CheckpointError``. ``shared`` are the constants that the model has in common with
+    others, and not in its file.
     """
 
     def __init__(
@@ -95,11 +103,19 @@ class OnnxEngine:
         """Each text's outputs by name without padding, in the order given."""
         if not sequences:
             return []
-        session = self._session(self.workers if alone else 1)
+        session = self._session(self.workers if alone and self._is_worth_sharing(sequences) else 1)
         outputs = session.run(**padded(sequences))
         masked = outputs.pop(MASKED_LOGITS, None)
         found = unpadded(outputs, [len(sequence) for sequence in sequences], by_token=session.token_outputs)
         return found if masked is None else self._with_masks(found, masked, sequences)
+
+    def _is_worth_sharing(self, sequences: Sequence[TokenSequence]) -> bool:
+        return sum(map(len, sequences)) * self._operations >= LEAST_SHARED[self.precision]
+
+    @cached_property
+    def _operations(self) -> int:
+        """Multiplications and additions that a token costs in the encoder."""
+        return forward_operations(family(self.config.model_type).architecture(self.config, "base"), [1], targets=0)
 
     def _with_masks(
         self, found: list[dict[str, np.ndarray]], masked: np.ndarray, sequences: Sequence[TokenSequence]
