@@ -7,6 +7,7 @@ fills its own results. Tokens that are added make another state, which takes the
 import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -25,7 +26,7 @@ from headway.text.encoded import EncodedText, selected
 from headway.text.inputs import as_list, check_batch, read_inputs
 from headway.text.loading import VOCABULARY_FILES, load, without_padding_or_truncation
 from headway.text.loading import add_special_tokens as recognise
-from headway.text.options import fitting
+from headway.text.options import Fitting, fitting
 from headway.text.pairing import TEXTS_AT_ONCE, Pairing
 from headway.text.saving import saved_settings, vocabulary_files
 from headway.text.state import State
@@ -138,27 +139,14 @@ class Tokenizer(Vocabulary, Decoding):
             pad_to_multiple_of=pad_to_multiple_of, padding_side=padding_side, truncation_side=truncation_side,
         )  # fmt: skip
         names = _wanted(
-            state.traits.model_input_names,
-            token_type_ids=return_token_type_ids,
-            attention_mask=return_attention_mask,
-            special_tokens_mask=return_special_tokens_mask,
-            offset_mapping=return_offsets_mapping,
-        )
-
-        def encoded(text: Any, text_pair: Any) -> BatchEncoding:
-            inputs = read_inputs(text, text_pair, is_split_into_words=is_split_into_words)
-            found = state.encode(
-                inputs.entries, cut=None if return_overflowing_tokens else fit.cut, add_special_tokens=add_special_tokens,
-                is_pretokenized=is_split_into_words, split_special_tokens=split_special_tokens,
-            )  # fmt: skip
-            encodings, texts = state.fit(found, fit, has_pair=inputs.has_pair, in_windows=return_overflowing_tokens)
-            data = named_columns(encodings, names, is_untyped=state.untyped[inputs.has_pair], tensors=tensors)
-            if not (inputs.is_batch or tensors or return_overflowing_tokens):
-                data = {name: rows[0] for name, rows in data.items()}
-            counts = {"length": list(map(len, encodings))} if return_length else {}
-            counts |= {"overflow_to_sample_mapping": texts} if return_overflowing_tokens else {}
-            return BatchEncoding({**data, **_as_asked(counts, tensors)}, encodings)
-
+            state.traits.model_input_names, token_type_ids=return_token_type_ids, attention_mask=return_attention_mask,
+            special_tokens_mask=return_special_tokens_mask, offset_mapping=return_offsets_mapping,
+        )  # fmt: skip
+        encoded = partial(
+            _encoded, state=state, fit=fit, names=names, tensors=tensors, add_special_tokens=add_special_tokens,
+            is_split_into_words=is_split_into_words, split_special_tokens=split_special_tokens,
+            in_windows=return_overflowing_tokens, has_length=return_length,
+        )  # fmt: skip
         if text_target is None:
             return encoded(text, text_pair)
         targets = encoded(text_target, text_pair_target)
@@ -331,6 +319,32 @@ class Tokenizer(Vocabulary, Decoding):
 def _wanted(usual: Sequence[str], **asked: bool | None) -> list[str]:
     """The names of the columns that a call returns; where it does not say, those that the model takes."""
     return [name for name in COLUMNS if (name in usual if asked.get(name, True) is None else asked.get(name, True))]
+
+
+def _encoded(
+    text: Any,
+    text_pair: Any,
+    *,
+    state: State,
+    fit: Fitting,
+    names: Sequence[str],
+    tensors: Tensors | None,
+    is_split_into_words: bool,
+    in_windows: bool,
+    has_length: bool,
+    **options: bool,
+) -> BatchEncoding:
+    """The named columns of texts or pairs, cut or in windows, filled, and as arrays where these are asked for."""
+    inputs = read_inputs(text, text_pair, is_split_into_words=is_split_into_words)
+    cut = None if in_windows else fit.cut
+    found = state.encode(inputs.entries, cut=cut, is_pretokenized=is_split_into_words, **options)
+    encodings, texts = state.fit(found, fit, has_pair=inputs.has_pair, in_windows=in_windows)
+    data = named_columns(encodings, names, is_untyped=state.untyped[inputs.has_pair], tensors=tensors)
+    if not (inputs.is_batch or tensors or in_windows):
+        data = {name: rows[0] for name, rows in data.items()}
+    counts = {"length": list(map(len, encodings))} if has_length else {}
+    counts |= {"overflow_to_sample_mapping": texts} if in_windows else {}
+    return BatchEncoding({**data, **_as_asked(counts, tensors)}, encodings)
 
 
 def _as_asked(counts: Mapping[str, list[int]], tensors: Tensors | None) -> dict[str, Any]:
