@@ -31,9 +31,7 @@ A number of fp32 takes four times the room of one of INT8.
 """
 
 LEAST_SHARED = {"fp32": 200_000_000, "int8": 800_000_000}
-"""Operations of a lone batch from which several threads are done sooner than one, some four milliseconds of its time: the threads
-wait for each other at every product.
-"""
+"""Operations of a lone batch from which several threads are done sooner than one: they wait for each other at every product."""
 
 
 class Engine(Protocol):

@@ -215,8 +215,9 @@ def _usual_folder(task: str | None, place: Mapping[str, Any]) -> Path:
         raise TaskError(
             f"Neither a task nor a model is named. Name a task ({', '.join(task_names(aliases=True))}), a model, or both."
         )
-    model = default_model(find_task(task).name)
-    announce(find_task(task).name, model)
+    name = find_task(task).name
+    model = default_model(name)
+    announce(name, model)
     if isinstance(model, str):
         return locate(model)
     revision = place["revision"] or model.revision
