@@ -28,6 +28,7 @@ def each(teacher, rows, labelled, text, narrow):
     return {
         "answers": {"recipe": "logits", "teacher": classifier, **in_rows},
         "two-stages": {"recipe": "tinybert", "teacher": classifier, "student": narrow, **in_rows},
+        "relations": {"recipe": "minilm", "teacher": classifier, **in_rows},
         "words": {"recipe": "distilbert", "teacher": teacher("masked-lm"), **words},
         "vectors": {"recipe": "embeddings", "teacher": teacher("base"), "files": [text], "student": narrow},
     }
@@ -50,7 +51,7 @@ def log(folder):
     return [{name: value for name, value in line.items() if name != "tokens_per_second"} for line in lines]
 
 
-@pytest.mark.parametrize("name", ["answers", "two-stages", "words", "vectors"])
+@pytest.mark.parametrize("name", ["answers", "two-stages", "relations", "words", "vectors"])
 def test_two_processes_teach_what_one_does(name, each, two, tmp_path):
     made = {**USUAL, **each[name], "output_dir": str(tmp_path / name), "gradient_accumulation_steps": 2}
     made["files"] = tuple(made.get("files", ()))
