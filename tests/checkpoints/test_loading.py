@@ -252,6 +252,17 @@ def test_weights_of_other_libraries_are_named_with_the_way_out(saved):
     assert "AutoModel.from_pretrained(folder, from_tf=True or from_flax=True).save_pretrained(folder)" in message
 
 
+def test_a_graph_alone_such_as_a_model_that_ships_is_named_with_what_to_give_in_its_place(saved):
+    folder = saved("base")
+    (folder / "model.safetensors").rename(folder / "model_int8.onnx")
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(folder)
+    message = str(caught.value)
+    assert f"{folder} holds model_int8.onnx and no weights, as the models that ship with Headway" in message
+    assert "nothing can be trained from it or taught by its states. Give the model that it was exported from" in message
+    assert "such as sentence-transformers/all-MiniLM-L6-v2" in message
+
+
 def test_a_folder_without_weights_is_an_error_that_says_what_was_looked_for(saved):
     folder = saved("base")
     (folder / "model.safetensors").unlink()

@@ -112,6 +112,17 @@ def test_a_file_is_no_model(model):
         locate(model / "config.json")
 
 
+@pytest.mark.usefixtures("without_network")
+def test_a_shipped_model_with_a_typing_error_is_named():
+    with pytest.raises(
+        CheckpointError,
+        match=r"^sentimet is not a folder here .* or give a folder\. Or did you mean 'sentiment', which ships with Headway\?$",
+    ):
+        locate("sentimet", local_files_only=True)
+    with pytest.raises(CheckpointError, match=r"^nothere is not a folder here .* or give a folder\.$"):
+        locate("nothere", local_files_only=True)
+
+
 @pytest.mark.parametrize("name", ["", None])
 def test_no_name_is_an_error_that_says_what_a_name_is(name):
     with pytest.raises(

@@ -27,11 +27,6 @@ def labels(model):
     return [found["label"] for found in pipeline("sentiment-analysis", model)(TEXTS)]
 
 
-@pytest.fixture
-def cache_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path / "cache"))
-
-
 def written(path, rows):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -152,7 +147,7 @@ def test_the_measure_that_a_benchmark_reports_stands_first(capsys, model, tmp_pa
     assert out.splitlines()[4].startswith("matthews correlation *")
 
 
-def test_a_squad_file_is_measured_as_it_is(capsys, model_folder, cache_folder, tmp_path):
+def test_a_squad_file_is_measured_as_it_is(capsys, model_folder, tmp_path):
     questions = [{"id": str(place), "question": "who ?", "answers": [{"text": "dog", "answer_start": 4}]} for place in range(3)]
     paragraphs = [{"context": "the dog and two cats", "qas": questions}]
     (tmp_path / "dev.json").write_text(json.dumps({"data": [{"title": "x", "paragraphs": paragraphs}]}), encoding="utf-8")
@@ -164,7 +159,7 @@ def test_a_squad_file_is_measured_as_it_is(capsys, model_folder, cache_folder, t
     assert [line.split()[0] for line in rest[:2]] == ["f1", "exact"]
 
 
-def test_a_conll_file_is_measured_as_it_is(capsys, model_folder, cache_folder, tmp_path):
+def test_a_conll_file_is_measured_as_it_is(capsys, model_folder, tmp_path):
     (tmp_path / "dev.txt").write_text("the O\ndog B-X\n\nwe O\n\nsee O\nit B-X\n", encoding="utf-8")
     names = {0: "O", 1: "B-X", 2: "I-X"}
     folder = model_folder("token-classification", num_labels=3, id2label=names)

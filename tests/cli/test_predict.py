@@ -57,13 +57,13 @@ def test_top_k_labels_stand_on_as_many_lines(capsys, model):
     assert sorted(line.split()[0] for line in out.splitlines()) == ["NEGATIVE", "POSITIVE"]
 
 
-def test_masks_are_filled(capsys, model_folder, cache_folder):
+def test_masks_are_filled(capsys, model_folder):
     _, out, _ = predict(capsys, "the [MASK] was good", "--model", model_folder("masked-lm"), "--top-k", 3)
     assert len(out.splitlines()) == 3
     assert all(re.fullmatch(r"\S+  0\.\d{4}  the .*was good", line) for line in out.splitlines())
 
 
-def test_vectors_are_json(capsys, model_folder, cache_folder):
+def test_vectors_are_json(capsys, model_folder):
     _, out, _ = predict(capsys, "good", "bad", "--model", model_folder("base"), "--task", "sentence-embeddings")
     assert [len(json.loads(line)) for line in out.splitlines()] == [28, 28]
 
@@ -175,7 +175,7 @@ def test_pairs_are_found_by_usual_names(capsys, model, folder):
     assert predict(capsys, "pairs.csv", "--model", model)[1].endswith("a film | a movie\n")
 
 
-def test_options_of_the_task_are_read_as_it_wants_them(capsys, model, model_folder, cache_folder, folder):
+def test_options_of_the_task_are_read_as_it_wants_them(capsys, model, model_folder, folder):
     _, out, _ = predict(capsys, "good", "--model", model, "--options", "top_k=none", "function_to_apply=none")
     assert len(out.splitlines()) == 2
     assert any(float(line.split("  ")[1]) < 0 or float(line.split("  ")[1]) > 1 for line in out.splitlines())
@@ -213,6 +213,12 @@ def test_lone_surrogates_can_be_read_shown_and_written(capsys, model, folder):
         pytest.param([], 'There is nothing to answer. Give texts (headway predict "I love it!") or files', id="nothing"),
         pytest.param(["sentiment-analysis"], "There is nothing to answer with sentiment-analysis.", id="task alone"),
         pytest.param(["good", "t.csv"], "Both texts ('good') and files ('t.csv') are given. Give either", id="both"),
+        pytest.param(
+            ["sentimnt", "t.csv"], "'sentimnt' is no task, no model that ships, and no folder of a model.", id="no model"
+        ),
+        pytest.param(
+            ["t.cvs", "--out", "a.csv"], "There is no file t.cvs, and .cvs is no ending of tables. Did you mean", id="cvs"
+        ),
         pytest.param(["none.txt"], "There is no file none.txt, so there is nothing to read", id="no file"),
         pytest.param(["*.tsv"], "No file matches *.tsv", id="no match"),
         pytest.param(["tables"], "tables is a folder without a config.json, so it is no model", id="folder"),
@@ -273,8 +279,3 @@ def test_answers_are_shown_as_their_kind_is_read():
     assert shown("[MASK] [MASK]", [mask, mask]) == "\n".join(["good  0.5000  good [MASK]"] * 2)
     assert shown("x", {"answer": "é", "score": 0.5}) == '{"answer": "é", "score": 0.5}'
     assert shown("x", []) == "[]"
-
-
-@pytest.fixture
-def cache_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path / "cache"))

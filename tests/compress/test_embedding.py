@@ -1,6 +1,7 @@
 """Sentence vectors: a student drawn to its teacher's, in a folder that sentence-transformers loads."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from headway.checkpoints import save_checkpoint
 from headway.compress import DistillSettings, distill, vectors
 from headway.errors import TaskError
 from headway.families import family
+from headway.tasks.sentence_folder import write_side_files
+from headway.tasks.sentence_transformer import SideFiles, read_side_files
 from headway.text import train_tokenizer
 
 USUAL = {"recipe": "embeddings", "measure_speed": False, "bf16": False, "logging_steps": 10, "per_device_train_batch_size": 7}
@@ -54,7 +57,7 @@ def test_sentence_transformers_loads_the_student_and_gives_the_same_vectors(mini
     from sentence_transformers import SentenceTransformer
 
     made = DistillSettings(teacher=str(minilm_folder), files=(sentences,), output_dir=str(tmp_path / "out"), num_layers=2,
-                           max_steps=6, **USUAL)  # fmt: skip
+                           max_steps=6, learning_rate=3e-4, **USUAL)  # fmt: skip
     found = distill(made, progress=False)
     assert found.comparison.student.score > 0.5
     theirs = SentenceTransformer(made.output_dir, device="cpu").encode(SENTENCES[:7])
@@ -81,6 +84,17 @@ def test_a_student_with_another_tokenizer_learns_from_whole_texts(minilm_folder,
     ours = np.array(pipeline("sentence-embeddings", made.output_dir, precision="fp32")(SENTENCES[:3]))
     assert ours.shape == (3, 384)
     np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+def test_a_student_that_is_no_folder_here_keeps_its_own_pooling(teacher, sentences, tmp_path, monkeypatch):
+    """As from the Hub: its files are elsewhere than its name says."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(teacher("base"), tmp_path / "student")
+    write_side_files(tmp_path / "student", SideFiles(pooling=("cls",)), width=28)
+    made = DistillSettings(teacher=teacher("base"), files=(sentences,), student="~/student", output_dir=str(tmp_path / "out"),
+                           max_steps=1, **USUAL)  # fmt: skip
+    distill(made, progress=False)
+    assert read_side_files(tmp_path / "out").pooling == ("cls",)
 
 
 def modernbert(folder, text):

@@ -40,7 +40,7 @@ def two(each, tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
     given = [{**USUAL, **one, "output_dir": str(folder / name)} for name, one in each.items()]
     command = [sys.executable, "-W", "ignore", str(SCRIPT), "2", json.dumps(given)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
     found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1800, check=False)
     assert found.returncode == 0, found.stderr
     return folder, found.stdout

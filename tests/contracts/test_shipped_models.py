@@ -22,11 +22,6 @@ MODELS_AND_PARTS = {**shipped_models(), **shipped_parts()}
 MOST_BYTES = 24 * 2**20
 
 
-@pytest.fixture(autouse=True)
-def _cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path))
-
-
 def sentiment():
     answers = headway.pipeline("sentiment-analysis")(["A wonderful film.", "A boring waste of time."])
     return [answer["label"] for answer in answers] == ["POSITIVE", "NEGATIVE"]

@@ -33,8 +33,9 @@ def test_names_and_aliases_are_found_and_mean_one_task():
 
 
 @pytest.mark.parametrize("name", ["text-clasification", "", None, 3, ["fill-mask"]])
-def test_an_unknown_task_lists_the_known_ones(name):
-    with pytest.raises(TaskError, match=rf"There is no task .* Known tasks: {', '.join(task_names(aliases=True))}\."):
+def test_an_unknown_task_lists_the_known_ones_and_the_nearest(name):
+    meant = r" Did you mean 'text-classification'\?" if name == "text-clasification" else ""
+    with pytest.raises(TaskError, match=rf"There is no task .* Known tasks: {', '.join(task_names(aliases=True))}\.{meant}"):
         task(name)
 
 

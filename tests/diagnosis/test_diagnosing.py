@@ -2,13 +2,15 @@
 
 import json
 import random
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from headway.cli.main import main
 from headway.diagnosis import diagnose
-from headway.diagnosis.runs import Kept
+from headway.diagnosis.runs import Kept, Laboratory
 from headway.errors import CheckpointError, ConfigError, DataError
 from headway.families import family
 from headway.neural import AutoModelForMaskedLM
@@ -107,6 +109,16 @@ def test_an_interrupted_diagnosis_goes_on_where_it_was(tmp_path):
         first.once("two", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
     assert Kept(path, "key").once("one", lambda: 9) == 7
     assert Kept(path, "another key").once("one", lambda: 9) == 9
+
+
+def test_a_word_s_label_goes_with_its_row_though_other_words_were_cut_off(monkeypatch):
+    answers = SimpleNamespace(predictions=np.zeros((3, 2, 5)), label_ids=np.array([[4, -100], [0, 2], [-100, -100]]))
+    taught = SimpleNamespace(trainer=SimpleNamespace(predict=lambda rows: answers))
+    monkeypatch.setattr(Laboratory, "train", lambda self, rows, steps: taught)
+    laboratory = Laboratory(settings=None, folder=None, rows=range(6))
+    found = laboratory.fold(1, np.array([5, 3, 0, 2, 1, 4]), folds=2, steps=7)  # of rows 3, 2 and 4
+    assert (found["rows"], found["labels"]) == ([3, 2, 2], [4, 0, 2])
+    assert np.shape(found["chances"]) == (3, 5)
 
 
 def test_the_command_prints_and_writes_what_was_found(run, found, capsys):

@@ -3,6 +3,7 @@
 import json
 import sys
 import types
+from unittest import mock
 
 import pytest
 
@@ -96,6 +97,16 @@ def test_without_a_folder_and_without_datasets_one_learns_what_to_do(monkeypatch
         MissingExtraError, match=r"Name a folder that holds glue/mnli/validation_matched\.jsonl .*pip install datasets"
     ):
         find_rows("mnli", None)
+
+
+def test_without_a_folder_and_without_network_one_learns_what_to_do(monkeypatch):
+    library = types.ModuleType("datasets")
+    library.load_dataset = mock.Mock(side_effect=ConnectionError("no way there"))
+    monkeypatch.setitem(sys.modules, "datasets", library)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    said = r"GLUE's sst2 is neither named .*: no way there\. Name a folder that holds glue/sst2/validation\.jsonl .*network"
+    with pytest.raises(DataError, match=said):
+        find_rows("sst2", None)
 
 
 def test_without_a_folder_rows_come_through_datasets(monkeypatch):

@@ -154,7 +154,7 @@ def test_an_unknown_precision_is_refused(made):
         build_graph(architecture, weights, precision="int4")
 
 
-def test_seven_bits_are_enough_for_processors_without_vnni(made):
+def test_a_reduced_range_keeps_weights_to_seven_bits(made):
     architecture, weights, _ = made("sequence-classification")
     graph = build_graph(architecture, weights, precision="int8", reduce_range=True)
     integers = [

@@ -45,18 +45,14 @@ forms = st.sampled_from([list, tuple, iter, deque, lambda items: np.array(items,
 
 
 @pytest.fixture(scope="module", params=["softmax", "regression"])
-def classify(request, model_folder, tmp_path_factory):
+def classify(request, model_folder):
     settings = {"num_labels": 3} if request.param == "softmax" else {"num_labels": 1, "problem_type": "regression"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield pipeline("text-classification", model_folder("sequence-classification", **settings))
+    return pipeline("text-classification", model_folder("sequence-classification", **settings))
 
 
 @pytest.fixture(scope="module")
-def fill(model_folder, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield pipeline("fill-mask", model_folder("masked-lm"))
+def fill(model_folder):
+    return pipeline("fill-mask", model_folder("masked-lm"))
 
 
 def answered(pipe, items, options):

@@ -117,7 +117,7 @@ def test_another_tokenizer_may_be_given_by_object_or_name(classifier, model_fold
         pytest.param(
             {"task": "sentiment"},
             TaskError,
-            "There is no task 'sentiment' among those that Headway does. Known tasks: .*sentiment-analysis",
+            "There is no task 'sentiment' among those that Headway does. Known tasks: .* Did you mean 'sentiment-analysis'\\?",
             id="task",
         ),
         pytest.param({}, TaskError, "Neither a task nor a model is named. Name a task", id="nothing"),
@@ -280,6 +280,11 @@ def test_an_option_that_nobody_knows_names_the_nearest_and_what_pipeline_takes(m
         pipeline("text-classification", model_folder("sequence-classification"), topk=1)
 
 
+def test_an_argument_of_pipeline_with_a_typing_error_names_the_right_one(model_folder):
+    with pytest.raises(TaskError, match=r"has no option 'modl'\. .*pipeline\(\) itself takes task, .* Did you mean 'model'\?$"):
+        pipeline("text-classification", model_folder("sequence-classification"), modl="x")
+
+
 def test_what_changes_nothing_may_be_said_at_the_call_too(classifier, answers):
     same(classifier(TEXTS, num_workers=2, batch_size=4, padding=True, truncation=True), answers)
     same([found.answer[0] for found in classifier.stream(TEXTS, num_workers=0)], answers)
@@ -336,3 +341,9 @@ def test_a_tokenizer_may_come_with_settings_or_not_be_one(model_folder, classifi
 def test_tokens_left_out_are_told_by_stream(classifier):
     found = list(classifier.stream(["good " * 50, "good"], count_dropped=True))
     assert [(one.tokens, one.dropped) for one in found] == [(41, 11), (3, 0)]
+
+
+def test_a_model_from_the_cache_answers_though_the_cache_moves_before_its_first_call(model_folder, tmp_path, monkeypatch):
+    ready = pipeline("text-classification", model_folder("sequence-classification"), precision="fp32")
+    monkeypatch.setenv("HEADWAY_CACHE", str(tmp_path))
+    assert ready("great")[0]["label"].startswith("LABEL")

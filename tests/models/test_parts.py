@@ -71,6 +71,21 @@ def test_no_more_is_taken_at_once_than_is_asked_for(packed, parts):
     assert (packed / "there" / "words.txt").exists()
 
 
+def test_less_than_a_part_at_once_is_refused_as_nothing_would_ever_go(packed, parts):
+    with pytest.raises(SystemExit, match=r"0\.0005 MiB hold no part of up to 15, so none would ever go. Ask for more at once"):
+        parts.take_next(str(packed / "out"), str(packed / "trip"), "0.0005")
+
+
+def test_what_was_packed_anew_is_unpacked_anew(packed, parts):
+    out, there = packed / "out", packed / "there"
+    assert parts.unpack(str(out), str(there)) == 0
+    (packed / "here" / "words.txt").write_text("light\n")
+    parts.pack("corpus", str(out), str(packed / "here" / "words.txt"))
+    assert parts.unpack(str(out), str(there)) == 0
+    assert (there / "words.txt").read_text() == "light\n"
+    assert not list((there / "incoming").glob("corpus-00.part"))
+
+
 def test_the_parts_are_an_ordinary_archive(packed):
     listed = json.loads((packed / "out" / "corpus.json").read_text())
     whole = b"".join((packed / "out" / name).read_bytes() for name in listed)

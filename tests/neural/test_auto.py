@@ -234,7 +234,9 @@ def test_the_choice_of_attention_is_taken_and_said_once(model_folder, monkeypatc
         headway.AutoModel.from_pretrained(folder, attn_implementation="sdpa")
     assert said[0].filename == __file__
     headway.AutoModel.from_pretrained(folder, attn_implementation="sdpa")
-    with pytest.raises(ConfigError, match=r"attn_implementation is 'spda', which nobody knows. Did you mean 'sdpa'"):
+    with pytest.raises(
+        ConfigError, match=r"attn_implementation is 'spda', which nobody knows. Did you mean 'sdpa'\? Leave it out"
+    ):
         headway.AutoModel.from_pretrained(folder, attn_implementation="spda")
 
 

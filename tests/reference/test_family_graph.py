@@ -10,6 +10,7 @@ from headway.checkpoints import load_checkpoint
 from headway.core.batching import TokenSequence
 from headway.graph import Session, build_graph
 from headway.graph.parity import answers_of, check_fp32, check_int8
+from headway.graph.unsigned import unsigned_graph
 from reference.family_cases import (
     CHOICES,
     COMBINATIONS,
@@ -30,9 +31,9 @@ def checkpoint(combination):
 
 
 @cache
-def graph(combination, *, precision="fp32", portable=False):
+def graph(combination, *, precision="fp32", portable=False, reduce_range=False):
     found = checkpoint(combination)
-    made = build_graph(found.architecture, found.weights, precision=precision, portable=portable)
+    made = build_graph(found.architecture, found.weights, precision=precision, portable=portable, reduce_range=reduce_range)
     onnx.checker.check_model(made, full_check=True)
     return made.SerializeToString()
 
@@ -162,3 +163,35 @@ def test_int8_is_near_fp32_in_both_forms(combination):
         if portable:
             assert [opset.domain for opset in onnx.load_from_string(rounded).opset_import] == [""]
         assert check_int8(rounded, graph(combination), texts=texts(combination)) < 0.3
+
+
+@EVERY
+@pytest.mark.parametrize("portable", [False, True], ids=["own operators", "standard operators"])
+def test_unsigned_weights_change_no_answer(combination, portable, monkeypatch):
+    """With 7 bits no processor clips a sum, so the signed ones are right everywhere."""
+    signed = graph(combination, precision="int8", portable=portable, reduce_range=True)
+    unsigned = unsigned_graph(signed)
+    assert not any(tensor.data_type == onnx.TensorProto.INT8 for tensor in weights_of_products(unsigned))
+    onnx.checker.check_model(onnx.load_from_string(unsigned))
+    monkeypatch.setattr("headway.graph.clipping.sums_are_clipped", lambda: False)
+    for ours, exact in zip(answers_of(unsigned, texts(combination)), answers_of(signed, texts(combination)), strict=True):
+        for name, values in exact.items():
+            np.testing.assert_allclose(ours[name], values, rtol=1e-5, atol=1e-5)
+
+
+@EVERY
+def test_a_session_adds_eight_bits_up_without_loss(combination):
+    """On a processor that clips sums as on others: all weights are as large as 8 bits allow."""
+    signed = graph(combination, precision="int8")
+    found = answers_of(signed, texts(combination))
+    for ours, exact in zip(found, answers_of(unsigned_graph(signed), texts(combination)), strict=True):
+        for name, values in exact.items():
+            np.testing.assert_allclose(ours[name], values, rtol=1e-5, atol=1e-5)
+
+
+def weights_of_products(model):
+    whole = onnx.load_from_string(model)
+    constants = {tensor.name: tensor for tensor in whole.graph.initializer}
+    operators = ("MatMulIntegerToFloat", "QGemm", "DequantizeLinear")
+    read = {name for node in whole.graph.node if node.op_type in operators for name in node.input if name in constants}
+    return [constants[name] for name in read if len(constants[name].dims) == 2]

@@ -5,9 +5,11 @@ import gzip
 import io
 import json
 import lzma
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -74,6 +76,39 @@ def test_zstandard_is_read_through_arrow(tmp_path):
     with pa.OSFile(str(path), "wb") as file, pa.CompressedOutputStream(file, "zstd") as packed:
         packed.write(CSV.encode())
     assert list(read_rows(path)) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("content", "ending"),
+    [
+        pytest.param(gzip.compress(CSV.encode()), ".gz, or unpack it first", id="gzip"),
+        pytest.param(lzma.compress(CSV.encode()), ".xz, or unpack it first", id="xz"),
+        pytest.param(bz2.compress(CSV.encode()), ".bz2, or unpack it first", id="bzip2"),
+        pytest.param(b"\x28\xb5\x2f\xfd" + b"\0" * 9, ".zst, or unpack it first", id="zstandard"),
+        pytest.param(b"PAR1\x15\x04", ".parquet", id="Parquet"),
+    ],
+)
+@pytest.mark.parametrize("name", ["rows.csv", "rows.txt", "rows.jsonl", "rows.json", "rows.conll"])
+def test_a_file_that_is_no_text_though_its_name_says_so_is_refused_and_not_read_as_no_rows(tmp_path, name, content, ending):
+    path = write(tmp_path / name, content)
+    true = ending.partition(",")[0]
+    said = f"{path} is no text: its first bytes are those of a {true} file. End its name in {ending}."
+    with pytest.raises(DataError, match=re.escape(said)):
+        read_all(path)
+
+
+def test_an_archive_and_packed_standard_input_are_refused_with_what_to_do(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match=r"those of a \.zip file\. Unpack it first, or save a spreadsheet as CSV\."):
+        read_all(write(tmp_path / "rows.csv", b"PK\x03\x04"))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(gzip.compress(b"a\n")))))
+    said = r"^Standard input is no text: its first bytes are those of a \.gz file\. Save it as a file in \.gz, or unpack it first"
+    with pytest.raises(DataError, match=said):
+        read_all(Source("-"))
+
+
+@pytest.mark.parametrize("text", ["PAR1,b\nx,y\n", "BZh,b\nx,y\n", "PK,b\nx,y\n"])
+def test_a_text_that_begins_like_another_file_is_a_text(tmp_path, text):
+    assert [*next(read_rows(write(tmp_path / "rows.csv", text))).values()] == ["x", "y"]
 
 
 def test_parquet_keeps_its_types_and_plain_values_for_dictionaries(tmp_path):
@@ -174,7 +209,10 @@ def test_a_line_that_is_no_object_is_a_fault_among_the_others(tmp_path):
     assert [row["text"] for row in rows] == ["a", None, None, "b", None, None, "c"]
     assert sorted(faults) == [1, 2, 4, 5]
     assert "Line 2 of " in faults[1]
-    assert "holds a JSON list, but each line must hold one object of columns" in faults[1]
+    assert (
+        "holds a JSON list, but each line must hold one object of columns. If the file is one array, end its name in .json"
+        in faults[1]
+    )
     assert "Line 3 of " in faults[2]
     assert "is not JSON" in faults[2]
 

@@ -1,7 +1,7 @@
 import pytest
 
 from headway.errors import DataError
-from headway.tasks.columns import SINGLE_TEXTS, TEXTS, TableForm, label_table
+from headway.tasks.columns import PAIRS, SINGLE_TEXTS, TEXTS, TableForm, label_table
 
 
 def columns_of(names, **named):
@@ -76,6 +76,17 @@ def test_a_task_can_read_roles_of_its_own():
 def test_a_role_that_a_task_does_not_read_lists_those_that_it_does():
     with pytest.raises(DataError, match=r"'label' is nothing that this task reads; it reads text. Name one of these"):
         SINGLE_TEXTS.find(["text", "label"], {"label": "label"})
+
+
+def test_half_of_a_usual_pair_is_said_to_lack_the_other_half():
+    form = TableForm(roles={"text": ("source",), "text_pair": ("target",)}, together=PAIRS)
+    said = (
+        r"^There is a column 'sentence2' but no 'sentence1', and this task reads both\. .*--column text=COLUMN text_pair=COLUMN"
+    )
+    with pytest.raises(DataError, match=said):
+        form.find(["id", "sentence2"])
+    with pytest.raises(DataError, match=r"^There is no text column: none of source, text, .* is among the columns id"):
+        form.find(["id"])
 
 
 def test_cells_become_a_text_or_a_pair():

@@ -8,15 +8,16 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from forked import in_processes
 from headway.compress.widths import WidthMap
 from headway.neural import AutoModelForSequenceClassification
 from headway.settings.pretraining import PretrainSettings
@@ -160,26 +161,11 @@ def at_step(step, number):
     loop.train_step = counted
 
 
-def launch(count, arguments):
-    """Do this in so many processes with the environment that torchrun gives them; whether all ended well."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        meeting = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(count)}
-    started = []
-    for rank in range(count):
-        started.append(os.fork())
-        if started[-1] == 0:
-            os.environ.update(meeting, RANK=str(rank), LOCAL_RANK=str(rank))
-            run(arguments)
-            sys.exit()
-    return not any([os.waitpid(process, 0)[1] for process in started])
-
-
 def run(arguments):
     Several(*arguments[:6], int(arguments[6])).run(*arguments[7:])
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "fork":
-        sys.exit(not all(launch(count, arguments) for count, arguments in json.loads(sys.argv[2])))
+        sys.exit(not all([in_processes(count, partial(run, arguments)) for count, arguments in json.loads(sys.argv[2])]))
     run(sys.argv[1:])

@@ -37,6 +37,14 @@ def test_names_for_another_number_of_labels_are_refused(settings, tmp_path, name
     assert not (tmp_path / "out" / "config.json").exists()
 
 
+def test_the_model_that_is_trained_is_never_written_over(settings, model_folder):
+    folder = model_folder("base")
+    before = (folder / "model.safetensors").read_bytes()
+    with pytest.raises(ConfigError, match=r"the folder of the model that is trained, which would be written over\. Name another"):
+        fine_tune(settings(model=str(folder), output_dir=f"{folder}/../{folder.name}"), progress=False)
+    assert (folder / "model.safetensors").read_bytes() == before
+
+
 @pytest.mark.parametrize("role", ["train", "valid"])
 @pytest.mark.parametrize("content", ["", "text,label\n"])
 def test_a_file_without_rows_is_refused_by_its_name(settings, tmp_path, role, content):

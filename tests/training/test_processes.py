@@ -32,7 +32,7 @@ def forked(*launches):
 
 
 def started(*arguments):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
     command = [sys.executable, "-W", "ignore", *map(str, arguments)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1800, check=False)
 

@@ -109,7 +109,8 @@ def test_what_cannot_be_learnt_is_refused_before_the_first_step(rows, labels, er
 def test_a_reranker_is_trained_measured_and_used(model_folder, tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in pairs(20)), encoding="utf-8")
-    settings = TrainSettings(**{**USUAL, "max_steps": 60}, learning_rate=3e-3, model=str(model_folder("base", seed=2)),
+    settings = TrainSettings(**{**USUAL, "max_steps": 120}, dropout=0.0, learning_rate=3e-3,
+                             model=str(model_folder("base", seed=2)),
                              train=str(path), valid=str(path), task="text-ranking", output_dir=str(tmp_path / "out"))  # fmt: skip
     with pytest.warns(UserWarning, match="made anew at random"):
         _, scores = fine_tune(settings, progress=False)

@@ -187,7 +187,7 @@ def test_a_trained_folder_is_one_of_sentence_transformers(form, model_folder, tm
 
     rows = {"scored": scored(), "belonging": belonging()}[form]
     path = write(tmp_path / "rows.jsonl", rows)
-    settings = TrainSettings(**{**USUAL, "max_steps": 80}, learning_rate=3e-3, model=str(model_folder("base", seed=2)),
+    settings = TrainSettings(**{**USUAL, "max_steps": 160}, learning_rate=3e-3, model=str(model_folder("base", seed=2)),
                              dropout=0.0, train=path, valid=path, task="sentence-embeddings", max_length=29,
                              output_dir=str(tmp_path / "out"))  # fmt: skip
     _, scores = fine_tune(settings, progress=False)

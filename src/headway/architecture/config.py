@@ -13,6 +13,7 @@ from headway.core.files import atomic_file
 from headway.errors import ConfigError
 
 LABEL_SETTINGS = ("num_labels", "id2label", "label2id")
+PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")
 
 COMMON: Mapping[str, Any] = MappingProxyType(
     {
@@ -51,6 +52,11 @@ class ModelConfig:
             raise ConfigError(
                 "config.json names no model_type, so the architecture is unknown. "
                 'Add one, for example "model_type": "bert", or choose a folder that transformers or Headway saved.'
+            )
+        problem = values.get("problem_type")
+        if problem is not None and problem not in PROBLEMS:
+            raise ConfigError(
+                f"problem_type is {problem!r}, which does not say what outputs mean. Use {', '.join(PROBLEMS)} or None."
             )
         vars(self).update(_values=copy.deepcopy(dict(values)), _defaults={**COMMON, **defaults}, _aliases=dict(aliases))
 

@@ -132,6 +132,8 @@ class Reading:
             first = next(source.read(0), None)
             if first is not None:
                 names = first.batch.schema.names
+                if not names and first.faults:  # not one row could be read: that there is no column says nothing of why
+                    raise DataError(next(iter(first.faults.values())))
                 self._columns(names, source.name)
                 missing -= set(names)
         if missing and start == Place():

@@ -112,6 +112,13 @@ def _no_weights(folder: Path) -> CheckpointError:
             "transformers 4: AutoModel.from_pretrained(folder, from_tf=True or from_flax=True).save_pretrained(folder), "
             "with the AutoModel class of the head."
         )
+    if graphs := [name for name in GRAPHS if (folder / name).is_file()]:
+        return CheckpointError(
+            f"{folder} holds {' and '.join(graphs)} and no weights, as the models that ship with Headway and those of "
+            "'headway export' do: such a graph answers, but nothing can be trained from it or taught by its states. Give the "
+            f"model that it was exported from, or another folder or Hub repository with weights ({found}), such as "
+            "sentence-transformers/all-MiniLM-L6-v2."
+        )
     return CheckpointError(
         f"{folder} has no {found}, so there are no weights to load. Give the folder that save_pretrained wrote, "
         "or download the model again."

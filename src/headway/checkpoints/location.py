@@ -1,5 +1,6 @@
 """Where a model's files are: a model that ships with Headway, a local folder, or a snapshot of a Hub repository."""
 
+import difflib
 import os
 import warnings
 from pathlib import Path
@@ -35,6 +36,8 @@ SENTENCE_FILES = (
     "[0-9]*_*/model.safetensors",
     "[0-9]*_*/pytorch_model.bin",  # small, and what many repositories have for their dense layers
 )
+ALIKE = 0.8
+"""Share of equal letters from which on a name that is nowhere was probably meant for a model that ships."""
 DOWNLOADS: dict[Wanted, tuple[str, ...]] = {
     "config": ("config.json",),
     "tokenizer": TOKENIZER_FILES,
@@ -70,7 +73,13 @@ def locate(
     if os.path.isfile(folder):
         raise CheckpointError(f"{folder} is a file, but a model is a folder. Give its folder: {folder.parent}")
     place = {"revision": revision, "token": token, "local_files_only": local_files_only, "cache_dir": cache_dir}
-    return _snapshot(str(name_or_path), files, place)
+    try:
+        return _snapshot(str(name_or_path), files, place)
+    except CheckpointError as error:
+        alike = difflib.get_close_matches(str(name_or_path), shipped_models(), n=1, cutoff=ALIKE)
+        if not alike:
+            raise
+        raise CheckpointError(f"{error} Or did you mean {alike[0]!r}, which ships with Headway?") from error
 
 
 def _snapshot(repository: str, files: Wanted, place: dict[str, Any]) -> Path:

@@ -12,6 +12,8 @@ from headway.settings.prediction import PredictSettings
 SHORT = 5
 ALIKE = 0.85
 """Names of tasks of so few letters are words like others; a share of letters that makes a word one of the longer names."""
+ALIKE_ENDING = 0.75
+"""The same for the endings of files: two letters of three that changed places."""
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
@@ -34,7 +36,10 @@ def wanted(settings: PredictSettings) -> Wanted:
             f'There is nothing to answer{named}. Give texts (headway predict "I love it!") or files (headway predict '
             "reviews.csv --out answers.csv); --task and --model name a task and a model where a text is called like one."
         )
-    return _texts_or_files(found, words)
+    found = _texts_or_files(found, words)
+    if settings.out is not None:
+        _check_endings(found.texts)
+    return found
 
 
 def _task_and_model(settings: PredictSettings) -> tuple[Wanted, tuple[str, ...]]:
@@ -93,7 +98,22 @@ def _texts_or_files(found: Wanted, words: Sequence[str]) -> Wanted:
             f"'{os.path.join(folder, '*.csv')}'."
         )
     if texts and files:
+        named = words[0] in texts and not re.search(r"\s", words[0])
+        no_name = f" {words[0]!r} is no task, no model that ships, and no folder of a model." if named else ""
         raise ConfigError(
-            f"Both texts ({texts[0]!r}) and files ({files[0]!r}) are given. Give either, or put the texts into a file."
+            f"Both texts ({texts[0]!r}) and files ({files[0]!r}) are given. Give either, or put the texts into a file.{no_name}"
         )
     return replace(found, texts=texts, files=files)
+
+
+def _check_endings(texts: Sequence[str]) -> None:
+    """Refuse what is more likely a file whose name has a typing error than a text whose answer is to be written."""
+    from headway.tables.forms import known_suffixes
+
+    for text in texts:
+        ending = "" if re.search(r"\s", text) else os.path.splitext(text)[1].lower()
+        if ending and (alike := difflib.get_close_matches(ending, known_suffixes(), n=1, cutoff=ALIKE_ENDING)):
+            raise ConfigError(
+                f"There is no file {text}, and {ending} is no ending of tables. Did you mean {alike[0]}? If it is a text, leave "
+                "--out away and it is answered on the screen, or put it into a file."
+            )

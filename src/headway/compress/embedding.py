@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from headway.checkpoints import locate
 from headway.compress import table
 from headway.compress.answers import Answers, kept_answers, teacher_identity
 from headway.compress.jobs import vector_job
@@ -72,7 +73,7 @@ def distill_vectors(settings: DistillSettings, *, progress: bool) -> Finished:
     """The student trained and saved, and how near it came."""
     pair = make_pair(settings, "base")
     student = pair.student
-    place = Path(settings.student) if settings.student and not settings.student.endswith(".json") else pair.folder
+    place = locate(settings.student) if settings.student and not settings.student.endswith(".json") else pair.folder
     tokenizer = Tokenizer.from_pretrained(place)
     check_tokenizer(tokenizer, student.config)
     reads = embedder(place, tokenizer, student, max_length=settings.max_length)

@@ -43,9 +43,7 @@ def soft_places_sum(student_T: Tensor, teacher_T: Tensor, packed: Packed, *, tem
 
 def by_text(values_T: Tensor, packed: Packed) -> Tensor:
     """One score a token as (texts, longest text) in packed order; what is no token can hardly be chosen."""
-    slots_BS = (
-        torch.arange(max(packed.lengths), device=packed.device) < torch.tensor(packed.lengths, device=packed.device)[:, None]
-    )
+    slots_BS = torch.arange(max(packed.lengths), device=packed.device) < packed.text_lengths[:, None]
     return torch.full(slots_BS.shape, UNSEEN, device=packed.device).masked_scatter(slots_BS, values_T.float())
 
 

@@ -172,7 +172,7 @@ def _of_labelled(found: PackedOutputs, batch: Lesson) -> PackedOutputs:
 
 def _shares(batch: Lesson) -> Tensor:
     """What each token's cosine counts, (tokens,): the tokens of a text together as much as its answers."""
-    share_B = batch.answers_B / torch.tensor(batch.packed.lengths, device=batch.packed.device)
+    share_B = batch.answers_B / batch.packed.text_lengths
     return share_B[batch.packed.text_numbers()]
 
 

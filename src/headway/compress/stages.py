@@ -118,34 +118,28 @@ def compared(
     work: tuple[str, Sequence[Any]],
 ) -> Comparison:
     """Teacher and student side by side, timed in turns on the same inputs, ``work``, by the first process."""
-    return current().from_first(lambda: _compared(settings, pair, scores, measured, work))
-
-
-def _compared(
-    settings: DistillSettings,
-    pair: Pair,
-    scores: Sequence[float | None],
-    measured: str | None,
-    work: tuple[str, Sequence[Any]],
-) -> Comparison:
     folders = [pair.folder, Path(settings.output_dir)]
-    task, items = work
-    times: Sequence[float | None] = [None, None]
-    if settings.measure_speed and items:
-        times = table.speeds(folders, items[: table.ITEMS], task=task)
+    sizes, times = current().from_first(lambda: ([*map(table.megabytes, folders)], _speeds(settings, folders, work)))
     models = (pair.teacher, pair.student)
     names = (settings.teacher, settings.output_dir)
     sides = [
         Worth(
             name=Path(name).name,
             parameters=parameters(model),
-            megabytes=table.megabytes(folder),
+            megabytes=size,
             texts_per_second=seconds,
             score=score,
         )
-        for name, model, folder, seconds, score in zip(names, models, folders, times, scores, strict=True)
+        for name, model, size, seconds, score in zip(names, models, sizes, times, scores, strict=True)
     ]
     facts = {"kept_layers": list(pair.kept), "seed": settings.seed, "data": list(settings.files) or settings.train}
     return Comparison(
         teacher=sides[0], student=sides[1], measure=measured, facts={**settings.decisive(), **facts, "valid": settings.valid}
     )
+
+
+def _speeds(settings: DistillSettings, folders: Sequence[Path], work: tuple[str, Sequence[Any]]) -> Sequence[float | None]:
+    task, items = work
+    if not settings.measure_speed or not items:
+        return [None for folder in folders]
+    return table.speeds(folders, items[: table.ITEMS], task=task)

@@ -130,7 +130,8 @@ def of_the_model(case: Case) -> Iterator[Finding]:
     config = ready.trainer.model.config
     sheet = case.valid or case.train
     is_class = has_classes(ready)
-    chances, labels = class_chances(ready, sheet.rows) if is_class and case.valid is not None else (np.zeros((0, 0)), np.zeros(0))
+    nothing = (np.zeros((0, 0)), np.zeros(0), np.zeros(0))
+    chances, labels, _ = class_chances(ready, sheet.rows) if is_class and case.valid is not None else nothing
     right = (chances.argmax(-1) == labels) if len(labels) else np.zeros(0, dtype=bool)
     names = [config.id2label[place] for place in sorted(config.id2label)]
     if is_class:
@@ -193,7 +194,7 @@ def has_classes(ready: FineTuning) -> bool:
 def _labels(case: Case, lab: Laboratory, found: Sequence[Mapping[str, Any]]) -> Finding:
     config = lab.ready(case.train.rows).trainer.model.config
     names = [config.id2label[place] for place in sorted(config.id2label)]
-    places = [place for fold in found for place in _owners(case, fold)]
+    places = [place for fold in found for place in fold["rows"]]
     texts = case.train.texts()
     return check_labels(
         np.array([chances for fold in found for chances in fold["chances"]]),
@@ -203,16 +204,6 @@ def _labels(case: Case, lab: Laboratory, found: Sequence[Mapping[str, Any]]) -> 
         numbers=[place + 1 for place in places],
         data=case.train.name,
     )
-
-
-def _owners(case: Case, fold: Mapping[str, Any]) -> list[int]:
-    """The row of each target of a fold: rows have one each, or one for each word with a label that counts."""
-    rows, count = fold["rows"], len(fold["labels"])
-    if len(rows) == count:
-        return list(rows)
-    column = next(iter(case.train.columns[1].values()))
-    each = [place for place in rows for _ in case.train.rows[place][column]]
-    return each if len(each) == count else [rows[0]] * count
 
 
 def _growth(case: Case, kept: Kept, lab: Laboratory, *, steps: int, step: Callable[[str], None]) -> Finding:

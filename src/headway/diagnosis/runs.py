@@ -19,7 +19,7 @@ from headway.training.finetuning import FineTuning, prepare
 from headway.training.optimiser import set_learning_rate
 
 Rows = Sequence[Mapping[str, Any]]
-FIGURES = "figures.json"
+FIGURES, FORMAT = "figures.json", 2
 RANGE_STEPS = 48
 LOWEST, HIGHEST = 1e-3, 1e3
 """Rates of the range test, as multiples of the run's."""
@@ -50,7 +50,7 @@ class Kept:
 
 def key_of(settings: TrainSettings, *parts: Any) -> str:
     """A word that changes with the settings, and with whatever else figures depend on."""
-    text = json.dumps([settings.to_dict(), *parts], sort_keys=True, default=str)
+    text = json.dumps([FORMAT, settings.to_dict(), *parts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -87,12 +87,15 @@ class Laboratory:
         return {"points": points, "seconds": (time.monotonic() - began) / RANGE_STEPS}
 
     def fold(self, number: int, chosen: np.ndarray, *, folds: int, steps: int) -> dict[str, Any]:
-        """Chances of each label for the rows of a fold, by a model that learnt from the others of those chosen."""
+        """Chances of each label for the rows of a fold, by a model that learnt from the others of those chosen.
+
+        ``rows`` has the place of each label's row: a row of words has several labels, less those of words that are cut off.
+        """
         inside = chosen[number::folds]
         others = np.setdiff1d(chosen, inside)
         ready = self.train([self.rows[place] for place in others], steps=steps)
-        chances, labels = class_chances(ready, [self.rows[place] for place in inside])
-        return {"rows": inside.tolist(), "chances": chances.tolist(), "labels": labels.tolist()}
+        chances, labels, owners = class_chances(ready, [self.rows[place] for place in inside])
+        return {"rows": inside[owners].tolist(), "chances": chances.tolist(), "labels": labels.tolist()}
 
     def score(self, count: int, order: np.ndarray, valid: Rows, *, steps: int) -> dict[str, float]:
         """Scores on the held-out rows after learning from so many."""
@@ -139,10 +142,16 @@ def short_settings(settings: TrainSettings, folder: Path, *, steps: int, model: 
     )
 
 
-def class_chances(ready: FineTuning, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """Chances of each class and the right one, for each row, or for each word that has a label: (rows, classes), (rows,)."""
+def class_chances(ready: FineTuning, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Chances of each class, the right one and the place of its row, for each row, or for each word that has a label.
+
+    (labels, classes), (labels,), (labels,). Words that the model does not read, because their text is cut, are left out.
+    """
     found = ready.trainer.predict(list(rows))
     logits, labels = np.asarray(found.predictions, dtype=np.float64), np.asarray(found.label_ids)
     exponents = np.exp(logits - logits.max(-1, keepdims=True))
     chances = exponents / exponents.sum(-1, keepdims=True)
-    return (chances, labels) if labels.ndim == 1 else (chances[labels >= 0], labels[labels >= 0])
+    if labels.ndim == 1:
+        return chances, labels, np.arange(len(labels))
+    counts = labels >= 0
+    return chances[counts], labels[counts], counts.nonzero()[0]

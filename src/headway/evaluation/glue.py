@@ -105,5 +105,11 @@ def _from_hub(name: str, folder: str, split: str) -> Iterable[Any]:
         )
     import datasets
 
-    rows: Iterable[Any] = datasets.load_dataset(IN_THE_HUB, folder, split=split)
+    try:
+        rows: Iterable[Any] = datasets.load_dataset(IN_THE_HUB, folder, split=split)
+    except OSError as error:
+        raise DataError(
+            f"GLUE's {name} is neither named nor to be had from {IN_THE_HUB} in the Hub: {error}. Name a folder that holds "
+            f"glue/{folder}/{split}.jsonl (or .parquet, .csv, .tsv) behind the model, or connect to the network."
+        ) from error
     return rows

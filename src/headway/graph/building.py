@@ -11,6 +11,7 @@ from headway.graph.calibration import measure_readings, random_sequences
 from headway.graph.folding import folded
 from headway.graph.heads import write_graph
 from headway.graph.integers import Int8, PortableInt8
+from headway.graph.names import PRECISION
 from headway.graph.precision import Float32, Precision, Weights
 from headway.graph.quantised import Reading, weight_limit
 
@@ -39,11 +40,11 @@ def build_graph(
     model without a head ``last_hidden_state`` and, where there is a pooler, ``pooler_output``.
 
     INT8 measures what its integers have to span on ``calibration`` and on texts of random tokens, on these alone where it is
-    empty. ``reduce_range`` keeps the weights to 7 bits: x86 processors without VNNI need that, because their sums of 8-bit
-    products overflow. A weight that is missing or misshapen is a ``WeightError``.
+    empty. ``reduce_range`` keeps the weights to 7 bits, for other runtimes on x86 processors without VNNI, whose sums of 8-bit
+    products overflow; ``Session`` needs it nowhere. A weight that is missing or misshapen is a ``WeightError``.
     """
     check_weights(architecture, weights)
-    notes = {"headway.version": headway.__version__, "headway.precision": precision, **(metadata or {})}
+    notes = {"headway.version": headway.__version__, PRECISION: precision, **(metadata or {})}
     if precision not in PRECISIONS:
         raise ConfigError(f"precision is {precision!r}, but a graph is written in {' or '.join(PRECISIONS)}. Choose one of them.")
     weights = folded(architecture, weights)

@@ -11,3 +11,6 @@ FINISHED, UNFUSED = "finished", "to be fused"
 
 START = 64
 """How many bytes those are."""
+
+PRECISION, PRODUCTS, UNSIGNED = "headway.precision", "headway.products", "unsigned"
+"""Notes in a graph: how its numbers are held, and of 8-bit weights whether they are without a sign, which is said only then."""

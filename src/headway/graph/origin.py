@@ -45,10 +45,11 @@ def is_current(path: Path, config: ModelConfig, *, head: HeadName, weights: str)
     return bool(exported == _architecture(config, head))
 
 
-def notes(path: Path) -> Mapping[str, str]:
-    """What a file's writer noted about it, as far as the file can be read; nothing of what is no ONNX file."""
-    with path.open("rb") as file:
-        entries = [entry for _, entry in _fields(file, path.stat().st_size, only=NOTES_FIELD)]
+def notes(model: Path | bytes) -> Mapping[str, str]:
+    """What a file's writer noted about it, or its bytes, as far as they can be read; nothing of what is no ONNX file."""
+    size = len(model) if isinstance(model, bytes) else model.stat().st_size
+    with io.BytesIO(model) if isinstance(model, bytes) else model.open("rb") as file:
+        entries = [entry for _, entry in _fields(file, size, only=NOTES_FIELD)]
     pairs = [dict(_fields(io.BytesIO(entry), len(entry))) for entry in entries]
     return {pair[1].decode("utf-8", "replace"): pair.get(2, b"").decode("utf-8", "replace") for pair in pairs if 1 in pair}
 

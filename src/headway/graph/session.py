@@ -1,11 +1,10 @@
-"""A graph that runs: the only place that touches ONNX Runtime.
+"""A graph that runs: the only place that calls ONNX Runtime, but for the question in ``clipping``.
 
 ``Session.run`` may be called from several Python threads at once; they share the weights. For many batches this, with one
 thread for each call, is the fastest way; for a lone batch a session with several threads is.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +13,9 @@ import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
-from headway.errors import CheckpointError, EngineError
+from headway.errors import EngineError
+from headway.graph.clipping import exact
+from headway.graph.damage import first_line, unreadable
 from headway.graph.names import SEQUENCE, START, UNFUSED
 
 UNRUNNABLE = (errors.Fail, errors.InvalidArgument, errors.RuntimeException)
@@ -26,17 +27,21 @@ FATAL = 4
 class Session:
     """One model, loaded. ``model`` is an ONNX file or its bytes; ``threads`` work together on each call.
 
-    ``shared`` are the constants that the file leaves to others (``shared_tensors``); the session reads them where they are.
+    ``shared`` are the constants that the file leaves to others (``shared_tensors``); the session reads them where they are. Sums
+    of 8-bit products are exact on every processor (``exact``).
     """
 
     def __init__(
         self, model: str | Path | bytes, *, threads: int, shared: Mapping[str, np.ndarray] = MappingProxyType({})
     ) -> None:
+        model = exact(model if isinstance(model, bytes) else Path(model), shared=shared)
         source = model if isinstance(model, bytes) else str(model)
         options = _options(threads, fuse=UNFUSED.encode() in _start(model))
         self._shared = _share(options, shared)
-        with _explained("a model in memory" if isinstance(model, bytes) else str(model)):
+        try:
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except UNREADABLE as error:
+            raise unreadable(model, error) from error
         inputs = self._session.get_inputs()
         self.input_names = tuple(entry.name for entry in inputs)
         self._asks_for_choices = len(inputs[0].shape) == 3
@@ -72,7 +77,7 @@ class Session:
             found: list[np.ndarray] = self._session.run(outputs, {name: self._as_read(inputs[name]) for name in self.input_names})
         except UNRUNNABLE as error:
             raise EngineError(
-                f"The model could not run a batch of shape {inputs[self.input_names[0]].shape} ({_first_line(error)}). "
+                f"The model could not run a batch of shape {inputs[self.input_names[0]].shape} ({first_line(error)}). "
                 "Check that the tokenizer is the model's own, and that texts are cut to the length that it was built for."
             ) from error
         return found
@@ -82,13 +87,13 @@ class Session:
         return values[:, None] if self._asks_for_choices and values.ndim == 2 else values
 
 
-def _start(model: str | Path | bytes) -> bytes:
+def _start(model: Path | bytes) -> bytes:
     """The first bytes of a model, where its writer is named; nothing where there is no file."""
     if isinstance(model, bytes):
         return model[:START]
-    if not Path(model).is_file():
+    if not model.is_file():
         return b""
-    with Path(model).open("rb") as file:
+    with model.open("rb") as file:
         return file.read(START)
 
 
@@ -121,19 +126,3 @@ def _share(options: Any, shared: Mapping[str, np.ndarray]) -> list[Any]:
     for name, value in values.items():
         options.add_initializer(name, value)
     return list(values.values())
-
-
-@contextmanager
-def _explained(source: str) -> Iterator[None]:
-    try:
-        yield
-    except UNREADABLE as error:
-        raise CheckpointError(
-            f"{source} could not be loaded as an ONNX model ({_first_line(error)}): it is missing, incomplete, damaged, or made "
-            "for a newer ONNX Runtime. Export or download it again."
-        ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

@@ -139,7 +139,7 @@ class OnnxEngine:
 
     def is_replaced(self) -> bool:
         """Whether the file is another one than when the engine was made."""
-        return not isinstance(self.model, bytes) and _version(self.model) != self._version
+        return not isinstance(self.model, bytes) and self._version is not None and _version(self.model) != self._version
 
 
 def _version(path: Path) -> tuple[int, ...] | None:

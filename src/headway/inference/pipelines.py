@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.checkpoints import load_config, locate
+from headway.core.config import closest
 from headway.errors import CheckpointError, ConfigError, TaskError
 from headway.inference.arguments import Arguments, understood, without_effect
 from headway.inference.defaults import announce, default_model
@@ -206,7 +207,8 @@ def _check_options(task: Task, options: Mapping[str, Any]) -> None:
         if "has no option" not in str(error):
             raise
         own = [name for name in inspect.signature(pipeline).parameters if name != "options"]
-        raise TaskError(f"{error} pipeline() itself takes {', '.join(own)}.") from error
+        meant = "" if "Did you mean" in str(error) else "".join(dict.fromkeys(closest(name, own) for name in options))
+        raise TaskError(f"{error} pipeline() itself takes {', '.join(own)}.{meant}") from error
 
 
 def _usual_folder(task: str | None, place: Mapping[str, Any]) -> Path:

@@ -2,10 +2,11 @@
 # Makes the models that ship on a machine with a GPU and no network, in pieces of a few minutes: gpu.sh COMMAND …
 #
 #   gpu.sh prepare DATA WORK    anywhere: the corpus as tokens and all other training data, as parts of 15 MiB in WORK/parts
-#   gpu.sh check                on the machine: whether it has what it takes
+#   gpu.sh check                on the machine: whether it has what it takes; an error says what is missing
 #   gpu.sh receive PARTS WORK   there: keeps the parts that came and unpacks what is whole; status 75 while some are missing
 #   gpu.sh learn WORK [PART …]  there: pre-trains, fine-tunes and distils, for MINUTES; status 75: the same command goes on
-#   gpu.sh send WORK OUT        there: the next SEND MiB of what came of it; status 75 while more is left
+#   gpu.sh send WORK OUT        there: the next SEND MiB of what came of it; status 75 while more is left. What is lost on the way
+#                               is given again once the .taken beside it in WORK/out is removed
 #
 # DATA is what reproduce.sh beside this takes. A PART is encoder, small, sentiment, ner, questions, embeddings or report; without one
 # all are made, in this order. What comes back is unpacked by "receive" as well, also into an empty WORK on another machine: what it
@@ -37,20 +38,22 @@ fi
 say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*"; }
 
 check() {
-    python - <<'PYTHON'
-import importlib.util, shutil, sys
+    TINY=$TINY python - <<'PYTHON'
+import importlib.util, os, shutil, sys
 needed = ("torch", "headway", "numpy", "tokenizers", "safetensors", "onnx", "onnxruntime", "huggingface_hub", "tqdm", "pyarrow")
 missing = [name for name in needed if importlib.util.find_spec(name) is None]
 if missing:
     sys.exit(f"Missing in {sys.executable}: {', '.join(missing)}. Install them; headway itself may be named by PYTHONPATH=src.")
 import torch
-device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU that torch sees: it would all run on the CPU"
+if not torch.cuda.is_available() and not os.environ["TINY"]:
+    sys.exit(f"torch {torch.__version__} sees no GPU, without which these minutes come to nothing. TINY=1 tries all of it in small.")
+device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
 print(f"torch {torch.__version__}, {device}, {shutil.disk_usage('.').free / 2**30:.0f} GiB of disk are free")
 PYTHON
 }
 
 prepare() { # prepare DATA WORK
-    local data=$1 work=$2 bundle=$2/bundle name
+    local data=$1 work=$2 bundle=$2/bundle name file corpus=()
     mkdir -p "$bundle/data/conll2003" "$bundle/data/squad"
     for name in sst2 stsb; do
         mkdir -p "$bundle/data/glue/$name"
@@ -65,9 +68,10 @@ prepare() { # prepare DATA WORK
         [ -f "$bundle/${name%:*}" ] || python "$here/prepare.py" "$data" "$bundle" "${name#*:}"
     done
     [ -d "$bundle/teacher" ] || python "$here/parts.py" half "$TEACHER" "$bundle/teacher"
-    # wikipedia-1 is what the models are measured on
-    headway pretrain $(ls "$data"/corpus/*.txt.xz | grep -v wikipedia-1) --tokenizer "$bundle/tokenizer" --output-dir "$bundle" \
-        --tokenize-only
+    for file in "$data"/corpus/*.txt.xz; do
+        [ "${file##*/}" = wikipedia-1.txt.xz ] || corpus+=("$file") # which is what the models are measured on
+    done
+    headway pretrain "${corpus[@]}" --tokenizer "$bundle/tokenizer" --output-dir "$bundle" --tokenize-only
     (cd "$bundle" && python "$here/parts.py" pack tasks ../parts data tokenizer teacher sentences.txt phrases.jsonl words.jsonl \
         entities.txt questions.json cloze.json)
     (cd "$bundle" && python "$here/parts.py" pack corpus ../parts tokens)
@@ -105,13 +109,21 @@ spend() { # spend FOLDER MINUTES COMMAND …: the same, but until so many minute
 }
 
 newest() { # the folder itself where it is finished, else its newest checkpoint
-    if [ -f "$1/model.safetensors" ]; then echo "$1"; else ls -d "$1"/checkpoint-* | sort -t- -k2 -n -V | tail -1; fi
+    if [ -f "$1/model.safetensors" ]; then echo "$1"; else printf '%s\n' "$1"/checkpoint-* | sort -V | tail -1; fi
 }
 
-pretrained() { # pretrained NAME MINUTES SIZE …: at an even rate until its minutes are spent, then at a falling one
+pretrained() { # pretrained NAME MINUTES SIZE …: an encoder, ready to be fine-tuned
+    local name=$1 minutes=$2
+    shift 2
+    [ -f "$work/$name/model.safetensors" ] || even_then_falling "$name" "$minutes" "$@"
+    # whoever classifies texts with it reads the mean of all tokens
+    sed -i 's/"classifier_pooling": "cls"/"classifier_pooling": "mean"/' "$work/$name/config.json"
+    [ -f "$work/$name/speed.json" ] || python "$here/parts.py" speed "$work/$name"
+}
+
+even_then_falling() { # the same: at an even rate until its minutes are spent, then at a falling one
     local name=$1 minutes=$2 from steps
     shift 2
-    if [ -f "$work/$name/model.safetensors" ]; then return; fi
     spend "$work/$name-even" "$minutes" headway pretrain "$work/tokens" --tokenizer "$work/tokenizer" --family modernbert "$@" \
         "${batch[@]}" "${compile[@]}" --max-length 128 --mlm-probability 0.25 --learning-rate 2e-3 \
         --lr-scheduler-type constant_with_warmup --eval-strategy steps --eval-steps 2000 --save-total-limit 2
@@ -121,9 +133,6 @@ pretrained() { # pretrained NAME MINUTES SIZE …: at an even rate until its min
     made "$work/$name" headway pretrain "$work/tokens" --model "$from" "${batch[@]}" --max-steps "$steps" --warmup-steps 0.02 \
         "${compile[@]}" --max-length 128 --mlm-probability 0.25 --learning-rate 2e-3 --lr-scheduler-type linear --seed 7 \
         --eval-strategy steps --eval-steps "$steps" --save-total-limit 2
-    # whoever classifies texts with it reads the mean of all tokens
-    sed -i 's/"classifier_pooling": "cls"/"classifier_pooling": "mean"/' "$work/$name/config.json"
-    python "$here/parts.py" speed "$work/$name"
 }
 
 exported() { # exported NAME: the INT8 model beside what all share
@@ -201,7 +210,7 @@ embeddings() {
 }
 
 report() { # scores of the models that ship, as they ship, beside those of their wide ones; and sizes
-    local name set task
+    local name set task model found
     for name in sentiment:glue/sst2/validation.jsonl:text-classification ner:conll2003/validation.txt:token-classification \
         questions:squad/dev-v1.1.json:question-answering embeddings:glue/stsb/validation.jsonl:sentence-similarity; do
         IFS=: read -r name set task <<<"$name"
@@ -209,7 +218,8 @@ report() { # scores of the models that ship, as they ship, beside those of their
             if [ ! -d "$model" ] || grep -qsF "$model " "$work/scores.txt"; then continue; fi
             left >/dev/null || exit 75
             say "$model"
-            echo "$model $(headway evaluate "$model" "$work/data/$set" --task "$task" | tr '\n' ' ')" >>"$work/scores.txt"
+            found=$(headway evaluate "$model" "$work/data/$set" --task "$task") # on a line of its own: a failure ends the call
+            echo "$model ${found//$'\n'/ }" >>"$work/scores.txt"
         done
     done
     du -cb "$work"/models/* | awk '{ printf "%s %.2f MiB\n", $2, $1 / 2^20 }' | tee "$work/sizes.txt"
@@ -217,15 +227,23 @@ report() { # scores of the models that ship, as they ship, beside those of their
 }
 
 learn() { # learn WORK [PART …]
+    local part
     work=$1
     shift
     [ $# -gt 0 ] || set -- encoder small sentiment ner questions embeddings report
+    for part; do
+        case $part in
+        encoder | small | sentiment | ner | questions | embeddings | report) ;;
+        *) say "There is no part $part. Parts are encoder, small, sentiment, ner, questions, embeddings and report." >&2 && exit 2 ;;
+        esac
+    done
     check
     # a compiler that works is tried once; without one all is learnt as well, but slower
     if [ ! -e "$work/compiles" ]; then
         python -c 'import torch; assert torch.cuda.is_available(); torch.compile(lambda x: x * 2)(torch.ones(8, device="cuda"))' \
-            2>/dev/null && echo yes >"$work/compiles" || echo no >"$work/compiles"
+            2>"$work/compiles.log" && echo yes >"$work/compiles" || echo no >"$work/compiles"
     fi
+    say "torch.compile works here: $(cat "$work/compiles") (compiles.log says why not)"
     if [ "$(cat "$work/compiles")" = yes ]; then compile=(--torch-compile); fi
     export PYTORCH_CUDA_ALLOC_CONF=${PYTORCH_CUDA_ALLOC_CONF:-expandable_segments:True}
     for part; do "$part"; done
@@ -236,13 +254,16 @@ send() { # send WORK OUT
     local name
     work=$1
     for name in encoder small sentiment ner questions embeddings; do
-        if [ -f "$work/$name/model.safetensors" ] && [ ! -f "$work/out/$name.json" ]; then
+        # what was received was made elsewhere, so it is there
+        if [ -f "$work/$name/model.safetensors" ] && [ ! -f "$work/out/$name.json" ] && [ ! -f "$work/incoming/$name.done" ]; then
             rm -rf "$work/half" && mkdir -p "$work/half"
             python "$here/parts.py" half "$work/$name" "$work/half/$name"
             python "$here/parts.py" pack "$name" "$work/out" "$work/half/$name"
         fi
     done
-    if [ -d "$work/models" ] && [ -f "$work/scores.txt" ] && [ ! -f "$work/out/models.json" ]; then
+    # scores are added as models are made: with a new one all of them go again
+    if [ "$work/scores.txt" -nt "$work/out/models.json" ] && [ "$work/scores.txt" -nt "$work/incoming/models.done" ]; then
+        rm -f "$work/out"/models-*
         python "$here/parts.py" pack models "$work/out" "$work/models" "$work/scores.txt" "$work/sizes.txt"
     fi
     python "$here/parts.py" next "$work/out" "$2" "$SEND"
@@ -252,7 +273,7 @@ case ${1:-} in
 prepare | learn | send | check) "$@" ;;
 receive) python "$here/parts.py" unpack "$2" "$3" ;;
 *)
-    sed -n '2,8p' "$0" | cut -c3-
+    sed -n '2,9p' "$0" | cut -c3-
     exit 2
     ;;
 esac

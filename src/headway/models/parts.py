@@ -2,7 +2,8 @@
 
   pack NAME OUT FILE…         the files, compressed, as OUT/NAME-00.part, -01 …, and OUT/NAME.json, which lists them
   unpack FROM TO              what is whole of all that lies in FROM, into TO; the status is 75 while parts are missing
-  next FROM OUT MIB           the parts of FROM that were not taken yet, as many as MIB holds, into OUT; 75 while more are left
+  next FROM OUT MIB           the parts of FROM that were not taken yet, as many as MIB holds, into OUT; 75 while more are left.
+                              Each that is taken has a .taken beside it: without that it is given again
   half FOLDER OUT             a model's weights in float16, which are half as large, with its other files
   speed FOLDER                the tokens a second of a pre-training's log, as a share of this GPU's measured matrix products
 
@@ -18,7 +19,7 @@ import shutil
 import statistics
 import sys
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,20 +83,26 @@ def unpack(source: str, target: str) -> int:
     for file in [*Path(source).glob("*.part"), *Path(source).glob("*.json")]:
         shutil.copy(file, incoming / file.name)
     for listed in sorted(incoming.glob("*.json")):
-        if (done := incoming / f"{listed.stem}.done").exists():
+        done, said = incoming / f"{listed.stem}.done", listed.read_text(encoding="utf-8")
+        expected = json.loads(said)
+        if done.is_file() and done.read_text(encoding="utf-8") == said:
+            _remove(incoming, expected)
             continue
-        expected = json.loads(listed.read_text(encoding="utf-8"))
         absent = [name for name, digest in expected.items() if not _is_whole(incoming / name, digest)]
         if absent:
             print(f"{listed.stem}: {len(absent)} of {len(expected)} parts are to come: {', '.join(absent)}")
             missing += 1
             continue
         _extract([incoming / name for name in expected], Path(target))
-        done.touch()
-        for name in expected:
-            (incoming / name).unlink()
+        done.write_text(said, encoding="utf-8")
+        _remove(incoming, expected)
         print(f"{listed.stem}: unpacked")
     return MORE if missing else 0
+
+
+def _remove(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _is_whole(part: Path, digest: str) -> bool:
@@ -132,7 +139,7 @@ class _Joined(io.RawIOBase):
 
 def take_next(source: str, out: str, mebibytes: str) -> int:
     """As many parts as are asked for, of those that were not taken yet."""
-    folder, room, left = Path(source), float(mebibytes) * (1 << 20), 0
+    folder, room, left, took = Path(source), float(mebibytes) * (1 << 20), 0, 0
     Path(out).mkdir(parents=True, exist_ok=True)
     for listed in folder.glob("*.json"):
         shutil.copy(listed, out)
@@ -145,7 +152,10 @@ def take_next(source: str, out: str, mebibytes: str) -> int:
             continue
         shutil.copy(part, out)
         taken.touch()
+        took += 1
         print(f"took {part.name}")
+    if left and not took:
+        sys.exit(f"{mebibytes} MiB hold no part of up to {PART >> 20}, so none would ever go. Ask for more at once.")
     print(f"{left} parts are left")
     return MORE if left else 0
 
@@ -156,13 +166,15 @@ def half(model: str, out: str) -> int:
     from safetensors.numpy import load_file, save_file
 
     from headway.checkpoints import locate
+    from headway.core.files import atomic_folder
 
-    source = Path(str(locate(model)))
+    source = locate(model)
     unwanted = shutil.ignore_patterns("checkpoint-*", "*.safetensors", "*.onnx", "teacher", "tokens", "*.bin", "*.h5")
-    shutil.copytree(source, out, ignore=unwanted, dirs_exist_ok=True)
     weights = load_file(source / "model.safetensors")
     low = {name: array.astype(np.float16) if array.dtype == np.float32 else array for name, array in weights.items()}
-    save_file(low, Path(out) / "model.safetensors", metadata={"format": "pt"})
+    with atomic_folder(out) as draft:
+        shutil.copytree(source, draft, ignore=unwanted, dirs_exist_ok=True)
+        save_file(low, draft / "model.safetensors", metadata={"format": "pt"})
     return 0
 
 
@@ -199,4 +211,6 @@ def _settings(folder: Path) -> dict[str, Any]:
 COMMANDS: dict[str, Callable[..., int]] = {"pack": pack, "unpack": unpack, "next": take_next, "half": half, "speed": speed}
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == [] or sys.argv[1] not in COMMANDS:
+        sys.exit(__doc__)
     sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))

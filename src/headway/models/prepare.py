@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from headway.core.files import atomic_file
+
 Tagged: TypeAlias = list[tuple[str, str]]
 """A sentence: its words, each with its tag."""
 
@@ -75,7 +77,7 @@ def sentences(data: Path, work: Path) -> None:
         texts.update(dict.fromkeys(corpus_sentences(data, name, count=count, draw=draw, share=0.15)))
     lines = [text for text in texts if text]
     draw.shuffle(lines)
-    (work / "sentences.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(work / "sentences.txt", "\n".join(lines) + "\n")
 
 
 def phrases(data: Path, work: Path) -> None:
@@ -114,8 +116,13 @@ def words(data: Path, work: Path) -> None:
 
 def write_rows(path: Path, column: str, texts: list[str]) -> None:
     """A JSON Lines file of one column."""
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps({column: text}, ensure_ascii=False) + "\n" for text in texts)
+    write_text(path, "".join(json.dumps({column: text}, ensure_ascii=False) + "\n" for text in texts))
+
+
+def write_text(path: Path, text: str) -> None:
+    """The whole file or none: one that is there is not made again."""
+    with atomic_file(path) as draft:
+        draft.write_text(text, encoding="utf-8")
 
 
 def tagged(path: Path) -> list[Tagged]:
@@ -141,7 +148,7 @@ def _begun(tag: str, before: str) -> str:
 def write_tagged(path: Path, sentences: list[Tagged]) -> None:
     """A file of words and tags, an empty line after each sentence."""
     lines = ("".join(f"{word} {tag}\n" for word, tag in sentence) + "\n" for sentence in sentences)
-    path.write_text("".join(lines), encoding="utf-8")
+    write_text(path, "".join(lines))
 
 
 def entities(data: Path, work: Path) -> None:
@@ -194,7 +201,7 @@ def _articles(path: Path) -> list[dict[str, Any]]:
 
 def write_questions(path: Path, articles: list[dict[str, Any]]) -> None:
     """A file in SQuAD's form."""
-    path.write_text(json.dumps({"version": "1.1", "data": articles}, ensure_ascii=False), encoding="utf-8")
+    write_text(path, json.dumps({"version": "1.1", "data": articles}, ensure_ascii=False))
 
 
 def cut(article: dict[str, Any], draw: random.Random) -> dict[str, Any]:
@@ -288,4 +295,6 @@ MAKERS: dict[str, Callable[[Path, Path], None]] = {
 }
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4 or sys.argv[3] not in MAKERS:
+        sys.exit(__doc__)
     MAKERS[sys.argv[3]](Path(sys.argv[1]), Path(sys.argv[2]))

@@ -64,7 +64,8 @@ encoder() {
 sentiment() {
     made "$work/sentiment-teacher" headway train --model "$teacher" --train "$data/glue/sst2/train.jsonl" \
         --valid "$data/glue/sst2/validation.jsonl" --output-dir "$work/sentiment-teacher" --max-steps 1200 --learning-rate 1e-4 \
-        --per-device-train-batch-size 32 --label-names NEGATIVE POSITIVE --eval-strategy steps --eval-steps 400 --save-strategy no
+        --per-device-train-batch-size 32 --label-names NEGATIVE POSITIVE --eval-strategy steps --eval-steps 400 \
+        --save-strategy steps --save-steps 200 --save-total-limit 1
     prepared phrases.jsonl phrases
     made "$work/sentiment" headway distill --recipe logits --teacher "$work/sentiment-teacher" --student "$work/encoder" \
         --train "$work/phrases.jsonl" --valid "$data/glue/sst2/validation.jsonl" --output-dir "$work/sentiment" \
@@ -105,9 +106,10 @@ questions() {
         --save-strategy steps --save-steps 300 --save-total-limit 1
     # from here on each token reads the whole text: an answer is often further from its question than the windows reach
     if [ ! -d "$work/questions1-whole" ]; then
-        mkdir "$work/questions1-whole"
-        cp "$work/questions1"/{model.safetensors,tokenizer.json,tokenizer_config.json,config.json} "$work/questions1-whole"
-        sed -i 's/"local_attention": 128/"local_attention": 512/' "$work/questions1-whole/config.json"
+        mkdir -p "$work/questions1-half"
+        cp "$work/questions1"/{model.safetensors,tokenizer.json,tokenizer_config.json,config.json} "$work/questions1-half"
+        sed -i 's/"local_attention": 128/"local_attention": 512/' "$work/questions1-half/config.json"
+        mv "$work/questions1-half" "$work/questions1-whole"
     fi
     made "$work/questions2" headway train --model "$work/questions1-whole" --task question-answering --train "$work/cloze.json" \
         --output-dir "$work/questions2" --freeze embeddings --num-train-epochs 1 --learning-rate 8e-4 --warmup-steps 0.03 \

@@ -1,4 +1,4 @@
-"""``AutoModel`` and its kin: a model by folder, shipped name or Hub id, with the head that the class names."""
+"""``AutoModel`` and its kin: a model by folder or Hub id, with the head that the class names."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ class _AutoClass:
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, *, config: ModelConfig | str | Path | None = None, **keywords: Any) -> Any:
-        """The model of a folder, a shipped name or a Hub repository, in evaluation mode.
+        """The model of a folder or a Hub repository, in evaluation mode.
 
         Options are ``revision``, ``token``, ``local_files_only``, ``cache_dir``, ``ignore_mismatched_sizes``, ``dtype``,
         ``device_map``, ``attn_implementation``, ``add_pooling_layer`` and ``output_loading_info`` (see

@@ -25,7 +25,6 @@ def drop(states: Tensor, rate: float) -> Tensor:
     if states.device.type != "cpu" or not 0 < dropped < STEPS:
         return F.dropout(states, rate)
     bits = torch.empty(-(-states.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-    kept = (
-        bits.view(torch.int16)[: states.numel()].view(states.shape).ge_(dropped - STEPS // 2)
-    )  # as numbers: torch is slow at booleans
+    numbers = bits.view(torch.int16)[: states.numel()].view(states.shape)
+    kept = numbers.ge_(dropped - STEPS // 2)  # 0 and 1 as numbers: torch is slow at booleans
     return states * kept.to(states.dtype).mul_(STEPS / (STEPS - dropped))

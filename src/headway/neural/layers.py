@@ -14,7 +14,11 @@ from headway.neural.packing import Packed, first_tokens, placed
 
 
 class PositionwiseFeedForward(nn.Module):
-    """Two linear maps with an activation between, and perhaps a gate, the same for each token."""
+    """Two linear maps with an activation between, the same for each token. Vaswani et al., 2017, arXiv:1706.03762, section 3.3.
+
+    With a gate one half of what the first map gives is activated and multiplies the other. Shazeer, 2020, arXiv:2002.05202,
+    section 2.
+    """
 
     def __init__(self, parts: FeedForward, hidden_size: int) -> None:
         super().__init__()
@@ -35,7 +39,10 @@ class PositionwiseFeedForward(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Attention and feed-forward, each added to its input; normalised before or after."""
+    """Attention and feed-forward, each added to its input; normalised before or after.
+
+    After is the original; before: Xiong et al., 2020, arXiv:2002.04745, section 3.
+    """
 
     def __init__(self, parts: Layer, hidden_size: int) -> None:
         super().__init__()
@@ -58,7 +65,7 @@ class EncoderLayer(nn.Module):
 
 
 class EmbeddingConvolution(nn.Module):
-    """A convolution over the embedded tokens of each text, added to what the first layer gives (DeBERTa v2)."""
+    """A convolution over the embedded tokens of each text, added to what the first layer gives, as DeBERTa v2 has it."""
 
     def __init__(self, parts: Convolution, hidden_size: int) -> None:
         super().__init__()

@@ -132,7 +132,10 @@ def say_attention(wanted: str | None) -> None:
     if wanted is None or wanted in _said:
         return
     if wanted not in ATTENTIONS:
-        raise ConfigError(f"attn_implementation is {wanted!r}, which nobody knows.{nearest(str(wanted), ATTENTIONS)}")
+        raise ConfigError(
+            f"attn_implementation is {wanted!r}, which nobody knows.{nearest(str(wanted), ATTENTIONS)} "
+            "Leave it out: none of them changes anything here."
+        )
     _said.add(wanted)
     warnings.warn(
         f"attn_implementation={wanted!r} changes nothing: Headway runs its packed attention with the fastest kernel for the "

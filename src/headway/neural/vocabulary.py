@@ -28,9 +28,8 @@ def resized(table: Tensor, count: int, *, std: float, mean_resizing: bool) -> Te
         return torch.cat([old, torch.empty(missing, old.shape[1], dtype=old.dtype, device=old.device).normal_(std=std)])
     whole = old.float()
     mean = whole.mean(0)
-    noise = torch.randn(missing, len(whole), device=whole.device) @ (
-        whole - mean
-    )  # has the covariance of the rows, times their number
+    # such sums have the covariance of the rows, times their number
+    noise = torch.randn(missing, len(whole), device=whole.device) @ (whole - mean)
     return torch.cat([old, (mean + noise * (SPREAD / len(whole)) ** 0.5).to(old.dtype)])
 
 

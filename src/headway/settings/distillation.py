@@ -23,7 +23,7 @@ class DistillSettings(TrainingArguments):
     """Folder for checkpoints, the log, the student and the table that compares it with its teacher."""
 
     teacher: str
-    """The model to learn from: a folder, a shipped model's name or a Hub id."""
+    """The model to learn from: a folder or a Hub id, with weights (models that ship with Headway are graphs without any)."""
 
     recipe: Recipe
     """What is learnt: softened answers, masked tokens and the direction of the last states (distilbert); embeddings, states and

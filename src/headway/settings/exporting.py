@@ -52,7 +52,7 @@ class ExportSettings(Config):
     """How far INT8 may be from fp32 on the calibration texts, as root mean squares divided; above it nothing is written."""
 
     reduce_range: bool = False
-    """Keep INT8 weights to 7 bits: for x86 processors without VNNI (before 2019), whose sums of 8-bit products overflow."""
+    """Keep INT8 weights to 7 bits: for other runtimes on x86 processors without VNNI, whose sums of 8-bit products overflow."""
 
     revision: str | None = None
     """Branch, tag or commit of a Hub repository."""

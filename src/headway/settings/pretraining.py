@@ -35,8 +35,8 @@ class PretrainSettings(TrainingArguments):
     each is and where from."""
 
     model: str | None = None
-    """A checkpoint to go on from, to fit it to new text: a folder, a shipped model's name or a Hub id. Its size, family and
-    tokenizer hold."""
+    """A checkpoint to go on from, to fit it to new text: a folder or a Hub id, with weights. Its size, family and tokenizer
+    hold."""
 
     objective: str = "masked-lm"
     """What is learnt: masked-lm, next-sentence (masked LM and next sentences), sentence-order (masked LM and their order), or

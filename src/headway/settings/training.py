@@ -262,7 +262,7 @@ class TrainSettings(TrainingArguments):
     """Folder for checkpoints, the log and the final model."""
 
     model: str
-    """Model to start from: a folder, a shipped model's name or a Hub id."""
+    """Model to start from: a folder or a Hub id, with weights (models that ship with Headway are graphs without any)."""
 
     train: str
     """Training file with the task's columns: CSV, TSV, JSON Lines (.gz and .xz too), Parquet, CoNLL or SQuAD."""

@@ -100,7 +100,8 @@ def _object(line: bytes, where: str) -> dict[str, Any] | str:
     except (ValueError, RecursionError) as error:
         return f'{where} is not JSON ({error}). Each line must hold one object, such as {{"text": …}}.'
     if not isinstance(row, dict):
-        return f"{where} holds a JSON {type(row).__name__}, but each line must hold one object of columns."
+        array = " If the file is one array, end its name in .json." if isinstance(row, list) else ""
+        return f"{where} holds a JSON {type(row).__name__}, but each line must hold one object of columns.{array}"
     return row
 
 

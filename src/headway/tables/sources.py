@@ -1,6 +1,7 @@
 """Where tables come from: files here, standard input, and files in object stores by their URIs."""
 
 import glob
+import io
 import os
 import re
 import stat
@@ -11,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from headway.core.compression import COMPRESSED, decompressed
+from headway.core.compression import COMPRESSED, decompressed, true_ending
 from headway.errors import DataError
 from headway.tables.form import Form, Opened, with_head
-from headway.tables.forms import all_forms, form_named, form_of, known_suffixes, suffix_of
+from headway.tables.forms import PACKED, all_forms, form_named, form_of, known_suffixes, suffix_of
 
 STANDARD_INPUT = "-"
 URI = re.compile(r"(s3|gs|gcs|abfss?|hdfs|viewfs|file)://\S+")
@@ -46,6 +47,8 @@ class Source:
     def opened(self) -> Iterator[tuple[Form, Opened]]:
         """The file ready to be read, and its form."""
         with _raw(self.name) as (raw, size), _unpacked(raw, self.name) as stream:
+            if self._is_text():
+                _check_beginning(raw, self.name)
             form, stream = self._form(stream)
             yield form, Opened(self.name, stream, lambda: min(raw.tell() / size, 1.0) if size else 0.0)
 
@@ -60,6 +63,12 @@ class Source:
         """The bytes after decompression, which the name's ending decides."""
         with _raw(self.name) as (raw, _), _unpacked(raw, self.name) as stream:
             yield stream
+
+    def _is_text(self) -> bool:
+        """Whether the name, or what was said beside it, promises text as it is."""
+        as_parquet = self.form == "parquet" or suffix_of(self.name) in form_named("parquet").suffixes
+        known = self.form is not None or self.once or suffix_of(self.name) in known_suffixes()
+        return known and not as_parquet and Path(self.name).suffix.lower() not in PACKED
 
     def _form(self, stream: IO[bytes]) -> tuple[Form, IO[bytes]]:
         if self.form is not None or (self.once and suffix_of(self.name) not in known_suffixes()):
@@ -111,6 +120,18 @@ def _is_pipe(name: str) -> bool:
     except (OSError, ValueError):  # nothing is there, or the name is a URI
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _check_beginning(raw: IO[bytes], name: str) -> None:
+    """Refuse a file that is read as text although its first bytes say that it is none: it would have no rows, or wrong ones."""
+    ending = true_ending(raw.peek(16)) if isinstance(raw, io.BufferedReader) else None
+    if ending is None:
+        return
+    what, mend = (
+        (name, f"End its name in {ending}") if name != STANDARD_INPUT else ("Standard input", f"Save it as a file in {ending}")
+    )
+    mend = {".zip": "Unpack it first, or save a spreadsheet as CSV", ".parquet": mend}.get(ending, f"{mend}, or unpack it first")
+    raise DataError(f"{what} is no text: its first bytes are those of a {ending} file. {mend}.")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from functools import cache
 from headway.architecture import ModelConfig
 from headway.architecture.family import HeadName
 from headway.core import registry
+from headway.core.config import closest
 from headway.errors import TaskError
 from headway.families import family
 from headway.tasks.columns import TableForm
@@ -74,6 +75,7 @@ def task(name: str) -> Task:
     except (KeyError, TypeError):
         raise TaskError(
             f"There is no task {name!r} among those that Headway does. Known tasks: {', '.join(sorted(_by_name()))}."
+            f"{closest(str(name), _by_name())}"
         ) from None
 
 

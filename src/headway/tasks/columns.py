@@ -58,12 +58,23 @@ class TableForm:
             found[role] = named.get(role) or _first([name for name in usual if name not in found.values()], free)
         missing = [role for role, column in found.items() if column is None and role not in self.optional]
         if missing:
+            self._check_company([] if named or self.optional else free)
             raise DataError(
                 f"There is no {missing[0]} column: none of {_list(self._usual(missing[0]))} is among the columns {_list(names)}. "
                 f"Name the one that holds the {missing[0]}: --column {missing[0]}=COLUMN, or rename it.{_other_separator(names)}"
             )
         kept = {role: column for role, column in found.items() if column is not None}
         return kept if first not in named else {role: kept[role] for role in kept if role not in self.optional or role in named}
+
+    def _check_company(self, names: Sequence[str]) -> None:
+        """Refuse a table that has one of the columns that go together without the other, with both by name."""
+        for usual in self.together:
+            there, lacking = [name for name in usual if name in names], [name for name in usual if name not in names]
+            if there:
+                raise DataError(
+                    f"There is a column {there[0]!r} but no {lacking[0]!r}, and this task reads both. Name the columns that "
+                    f"hold them: --column {' '.join(f'{role}=COLUMN' for role in self.roles)}, or rename them."
+                )
 
     def _usual(self, role: str) -> Iterable[str]:
         place = list(self.roles).index(role)

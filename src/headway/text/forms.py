@@ -39,7 +39,8 @@ def form_of(folder: Path, *, class_name: str | None, own: TokenizerDefaults | No
     if not present:
         raise TokenizerError(
             f"{folder} holds neither tokenizer.json nor a vocabulary ({', '.join(FILES)}), so there is no tokenizer to load. "
-            "Give the folder of a saved model, or train one with: headway tokenizer."
+            "A model needs the tokenizer that it was trained with: copy its files there, or name it (tokenizer=…). For a new "
+            "model, train one with: headway tokenizer."
         )
     by_class = named(class_name)
     _refuse_unknown(folder, class_name, by_class, own)

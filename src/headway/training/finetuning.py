@@ -41,6 +41,7 @@ def fine_tune(settings: TrainSettings, *, progress: bool = True) -> tuple[TrainO
 
     Beside the model the folder gets what the run was: settings, data, figures, environment, curves and a card (``run_record``).
     """
+    _check_output(settings)
     ready = prepare(settings, progress=progress)
     trainer = ready.trainer
     result = trainer.train()
@@ -48,6 +49,16 @@ def fine_tune(settings: TrainSettings, *, progress: bool = True) -> tuple[TrainO
     scores = {} if ready.valid is None else trainer.evaluate()
     trainer.reporter.advise(write_record(_record(ready, result, scores)))
     return result, scores
+
+
+def _check_output(settings: TrainSettings) -> None:
+    """Refuse to put what is learnt in the place of what it is learnt from."""
+    base, output = Path(settings.model).expanduser(), Path(settings.output_dir)
+    if base.is_dir() and base.resolve() == output.resolve():
+        raise ConfigError(
+            f"output_dir is {str(output)!r}, the folder of the model that is trained, which would be written over. Name another "
+            "folder for the result: --output-dir."
+        )
 
 
 def prepare(

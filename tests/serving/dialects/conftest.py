@@ -22,12 +22,9 @@ HEADS = {
 
 
 @pytest.fixture(scope="session")
-def models(model_folder, tmp_path_factory):
+def models(model_folder):
     """The models by name, each with all tasks that may be asked of it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADWAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        found = {name: Model(name, model_folder(head, **settings), tasks) for name, (head, tasks, settings) in HEADS.items()}
-        yield found
+    return {name: Model(name, model_folder(head, **settings), tasks) for name, (head, tasks, settings) in HEADS.items()}
 
 
 @pytest.fixture
