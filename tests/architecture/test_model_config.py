@@ -163,7 +163,7 @@ def test_labels_that_are_no_table_are_an_error(named):
         pytest.param({"id2label": {1: "b", 0: "a"}}, ["a", "b"], id="names by index"),
         pytest.param({"id2label": {"0": "a", "1": "b", "2": "c"}, "num_labels": 3}, ["a", "b", "c"], id="names and their number"),
         pytest.param({"label2id": {"c": 2, "a": 0, "b": 1}}, ["a", "b", "c"], id="indices by name"),
-        pytest.param({"id2label": {0: "x"}, "label2id": {"y": 0}}, ["x"], id="names by index win"),
+        pytest.param({"id2label": {0: "x", "1": "y"}, "label2id": {"y": 1, "x": 0}}, ["x", "y"], id="both, which agree"),
         pytest.param({"num_labels": 1}, ["LABEL_0"], id="one, for regression"),
     ],
 )
@@ -184,6 +184,12 @@ def test_label_settings_stay_consistent(changes, labels):
 def test_labels_that_leave_a_class_without_a_name_are_refused(changes):
     with pytest.raises(ConfigError, match="Give each class one name"):
         ModelConfig(BERT).replace(**changes)
+
+
+@pytest.mark.parametrize("label2id", [{"a": 1, "b": 0}, {"a": 0}, {"a": 0, "b": 1, "c": 2}], ids=str)
+def test_labels_that_are_named_in_two_ways_are_refused(label2id):
+    with pytest.raises(ConfigError, match=r"id2label says \{0: 'a', 1: 'b'\} and label2id .+ Leave label2id out"):
+        ModelConfig(BERT).replace(id2label={0: "a", 1: "b"}, label2id=label2id)
 
 
 def test_a_problem_that_nobody_knows_is_refused_wherever_it_is_said():

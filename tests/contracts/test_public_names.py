@@ -134,6 +134,9 @@ def test_a_model_of_tutorials_says_what_to_install_where_there_is_no_torch():
         ),
         ("AutoModelForCausalLM", r"Headway has encoders, which read a text whole and write none; ForMaskedLM fills gaps\."),
         ("TFBertModel", r"Headway trains with torch alone\. Without the prefix it is BertModel\."),
+        ("GPT2Model", r"Headway does not know the family GPT2\. It has Albert, Bert, .*, XLMRoberta\.$"),
+        ("BretModel", r"Did you mean 'BertModel'\?"),
+        ("AutoForTokenClassification", r"Did you mean 'AutoModelForTokenClassification'\?"),
         ("xyz", r"^module 'headway' has no attribute 'xyz'\.$"),
     ],
 )

@@ -113,6 +113,15 @@ def test_labels_that_the_model_calls_otherwise_can_be_mapped(ready, answers):
     assert report.scores["accuracy"] == 1.0
 
 
+def test_a_named_label_that_no_row_has_is_said(ready, answers):
+    stars = ["5" if answer == "POSITIVE" else "1" for answer in answers]
+    report = measured(ready, rows_of(stars), labels={"1": "NEGATIVE", 5: "POSITIVE", "bad": "NEGATIVE"})
+    assert report.notes == ("No row has the label 'bad', which --labels names. The data's: 1, 5.",)
+    numbers = [["NEGATIVE", "POSITIVE"].index(answer) for answer in answers]
+    named = measured(ready, rows_of(numbers), glue="sst2", labels={"negative": "NEGATIVE", "positive": "POSITIVE"})
+    assert named.notes == ()
+
+
 def test_other_columns_can_be_named(ready, answers):
     rows = [{"review": text, "stars": label, "text": "never read"} for text, label in zip(TEXTS, answers, strict=True)]
     report = measured(ready, rows, columns={"text": "review", "label": "stars"})

@@ -19,7 +19,10 @@ LOG2 = math.log(2)
 def bert(head, **settings):
     torch.manual_seed(0)
     config = family("bert").config(**BERT_SIZES | settings)
-    return build_model(config, family("bert").architecture(config, head), head, {}).eval()
+    model = build_model(config, family("bert").architecture(config, head), head, {}).eval()
+    for bias in (one for name, one in model.named_parameters() if name.endswith("bias")):
+        torch.nn.init.normal_(bias, std=0.1)
+    return model
 
 
 def test_a_loss_is_the_sum_of_its_terms_means_by_weight():

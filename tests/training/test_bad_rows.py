@@ -100,6 +100,13 @@ def test_columns_that_are_not_there_are_listed(trainer):
         trainer("token-classification", [{"tokens": ["a"]}]).train()
 
 
+def test_the_dataset_whose_columns_are_not_there_is_named(trainer):
+    good = {"text": "good", "label": "pos"}
+    made = trainer("sequence-classification", [good], eval_dataset=[{"text": "good"}])
+    with pytest.raises(DataError, match=r"^eval_dataset: There is no label column: none of .* is among the columns text\."):
+        made.evaluate()
+
+
 def test_a_task_for_another_head_is_refused(trainer):
     with pytest.raises(ConfigError, match="task is 'token-classification', which is done with the head 'token-classification'"):
         trainer("sequence-classification", [TEXT], task="token-classification")

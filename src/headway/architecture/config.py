@@ -152,8 +152,8 @@ class ModelConfig:
     def replace(self, **changes: Any) -> "ModelConfig":
         """Another configuration with these settings changed; label settings stay consistent with one another.
 
-        ``id2label`` decides, else ``label2id``, else ``num_labels``, which gives the labels new names only where their number
-        changes.
+        ``id2label`` and ``label2id`` say the same, or are a ``ConfigError``; ``num_labels`` alone gives the labels new names only
+        where their number changes.
         """
         changes = {self._spelling(name): value for name, value in changes.items()}
         values = self._values | {name: value for name, value in changes.items() if name not in LABEL_SETTINGS}
@@ -204,6 +204,11 @@ class ModelConfig:
                 return None
             return {index: f"LABEL_{index}" for index in range(num_labels)}
         labels = _labels(id2label)
+        if label2id is not None and {index: label for label, index in label2id.items()} != labels:
+            raise ConfigError(
+                f"id2label says {labels} and label2id {dict(label2id)}, which do not agree. Leave label2id "
+                "out: it follows from id2label."
+            )
         if list(labels) != list(range(num_labels or len(labels))):
             raise ConfigError(
                 f"id2label names the classes {list(labels)}, but a head with {num_labels or len(labels)} labels has the classes "

@@ -7,6 +7,8 @@ from typing import Any
 from headway.tasks.labels import label_text
 from headway.tasks.references import are_generic
 
+MOST_LABELS = 100
+"""How many labels of the data are remembered for what has to be said of them."""
 SHOWN = 8
 """Labels that a note names."""
 
@@ -46,6 +48,20 @@ class LabelNames:
             f"The data's labels are numbers, taken in the model's order: {order}{more}. If they mean something else, say which "
             "is which with --labels, or labels= in Python.",
         )
+
+    def unmet(self, seen: Iterable[str]) -> tuple[str, ...]:
+        """What has to be said of labels that the caller named and no row has: they may be mistyped."""
+        told = [*seen]
+        met = {*told, *(self.names[int(one)] for one in told if one.isdecimal() and int(one) < len(self.names))}
+        missing = [name for name in self.given if name not in met]
+        if not missing or not 0 < len(told) < MOST_LABELS:  # beyond that number labels are not remembered
+            return ()
+        return (f"No row has the label {' or '.join(map(repr, missing))}, which --labels names. The data's: {_listed(met)}.",)
+
+
+def _listed(labels: Iterable[str]) -> str:
+    names = sorted(labels)
+    return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")
 
 
 def label_names(given: Mapping[str, str], names: Sequence[str], labels: Sequence[str]) -> tuple[LabelNames, tuple[str, ...]]:

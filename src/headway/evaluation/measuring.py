@@ -60,6 +60,7 @@ def evaluate(
     measure = prepare(ready, source, known, columns=columns or {}, labels=labels or {}, options=options if given else {})
     done = run(ready, measure, limit=limit, worst=worst, progress=progress)
     table_NK = measure.scorer.gather(done.observations)
+    translate, seen = measure.reader.translate, done.counts.labels
     return Report(
         task=ready.task,
         model=str(model) if isinstance(model, str | Path) else str(ready.facts.folder or "a model in memory"),
@@ -70,7 +71,7 @@ def evaluate(
         ),
         details=tuple(measure.scorer.details(table_NK)),
         official=known.official if known else (),
-        notes=(*measure.notes, *measure.reader.translate.taken_by_number(done.counts.labels, measure.labels)),
+        notes=(*measure.notes, *translate.taken_by_number(seen, measure.labels), *translate.unmet(seen)),
         settings=_settings(ready, measure) | {"confidence": confidence, "resamples": resamples, "seed": seed, "limit": limit},
         **_found(done),
     )

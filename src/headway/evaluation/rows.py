@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from headway.errors import DataError
-from headway.evaluation.labelling import LabelNames
+from headway.evaluation.labelling import MOST_LABELS, LabelNames
 from headway.tasks import Evaluation, ModelFacts, Task
 from headway.tasks.labels import is_nothing
 
-MOST_LABELS = 100
-"""How many labels of the data a message can name."""
 LOOKED_AT = 10_000
 """Rows after a bad one that are read for their labels alone."""
 

@@ -1,5 +1,6 @@
 """The class names of tutorials, ``BertForSequenceClassification`` and its like, from what the families say of themselves."""
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -48,4 +49,15 @@ def absent(name: str) -> str | None:
         return "Headway has encoders, which read a text whole and write none; ForMaskedLM fills gaps."
     if name.startswith(("TF", "Flax")):
         return f"Headway trains with torch alone. Without the prefix it is {name.removeprefix('TF').removeprefix('Flax')}."
-    return None
+    return _unknown_family(name)
+
+
+def _unknown_family(name: str) -> str | None:
+    """What is said of a class of a family that is not here, and is not one of those mistyped."""
+    families = {known.family.class_prefix for known in known_classes().values()}
+    kinds = {known.name.removeprefix(known.family.class_prefix) for known in known_classes().values()}
+    kind = max((kind for kind in kinds if name.endswith(kind)), key=len, default="")
+    prefix = name.removesuffix(kind)
+    if not kind or prefix in ("", "Auto") or difflib.get_close_matches(prefix, families):
+        return None
+    return f"Headway does not know the family {prefix}. It has {', '.join(sorted(families))}."

@@ -81,9 +81,14 @@ class RowReader:
     @cached_property
     def _columns(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """The columns of inputs and of references, by role; of inputs alone where no references are wanted."""
-        if not self.labelled:
-            return self.task.table.find(self.rows[0]), {}
-        found: tuple[Mapping[str, str], Mapping[str, str]] = find_columns(self.task, evaluation_of(self.task), self.rows[0], {})
+        try:
+            if not self.labelled:
+                return self.task.table.find(self.rows[0]), {}
+            found: tuple[Mapping[str, str], Mapping[str, str]] = find_columns(
+                self.task, evaluation_of(self.task), self.rows[0], {}
+            )
+        except DataError as error:
+            raise DataError(f"{self.name}: {error}") from error
         return found
 
     @cached_property
