@@ -16,6 +16,8 @@ from headway.core.updates import COMMITTED, atomic_update
 from headway.errors import CheckpointError, ConfigError, EngineError, TaskError, WeightError
 from headway.families import family
 from headway.graph import export_model
+from headway.graph.names import PRODUCTS, UNSIGNED
+from headway.graph.origin import notes
 from headway.inference import OnnxEngine, load_engine
 from headway.inference.engine import LEAST_SHARED, checked_threads, unpadded, usable_cores
 from headway.inference.loading import build_cached, ready_files
@@ -56,6 +58,17 @@ def test_a_graph_is_built_once_and_kept(folder, cache, monkeypatch):
     monkeypatch.setattr("headway.inference.loading._build", None)  # a second build would fail
     again, _ = load_engine(folder, head="sequence-classification")
     np.testing.assert_array_equal(logits(first), logits(again))
+
+
+def test_where_sums_are_clipped_a_graph_is_rewritten_once_and_kept(folder, cache, monkeypatch):
+    monkeypatch.setattr("headway.graph.clipping.sums_are_clipped", lambda: True)
+    how = {"head": "sequence-classification", "precision": "int8"}
+    first, _ = load_engine(folder, **how)
+    found = logits(first)
+    assert sorted(notes(path).get(PRODUCTS, "") for path in kept(cache)) == ["", UNSIGNED]
+    monkeypatch.setattr("headway.graph.unsigned.unsigned_graph", None)  # a second time would fail
+    again, _ = load_engine(folder, **how)
+    np.testing.assert_array_equal(logits(again), found)
 
 
 def test_other_weights_settings_head_or_precision_are_other_graphs(folder, model_folder, cache):

@@ -17,6 +17,7 @@ from headway.core.hashes import cache_folder
 from headway.core.padding import padded
 from headway.errors import CheckpointError, ConfigError
 from headway.families import family
+from headway.inference.cache import cached, fingerprint
 
 if TYPE_CHECKING:
     from headway.graph import Session
@@ -127,7 +128,7 @@ class OnnxEngine:
 
         with self._lock:
             if threads not in self._sessions:
-                made = None if self.is_replaced() else Session(self.model, threads=threads, shared=self.shared)
+                made = None if self.is_replaced() else Session(self._exact(), threads=threads, shared=self.shared)
                 if made is not None and not self.is_replaced():  # while it was read
                     self._sessions[threads] = made
             if not self._sessions:
@@ -136,6 +137,20 @@ class OnnxEngine:
                     f"{self.model} was replaced since the model was loaded, so answers would be another model's. Load it again."
                 )
             return self._sessions.get(threads) or next(iter(self._sessions.values()))
+
+    def _exact(self) -> Path | bytes:
+        """The graph in the form that this processor adds up without loss, from the cache where it was rewritten before."""
+        from headway.graph import GRAPH_VERSION
+        from headway.graph.clipping import is_clipped
+
+        def rewrite() -> bytes:
+            from headway.graph.unsigned import unsigned_graph
+
+            return unsigned_graph(self.model, shared=self.shared)
+
+        if isinstance(self.model, bytes) or not is_clipped(self.model):
+            return self.model
+        return cached(fingerprint([self.model], "unsigned", f"graph {GRAPH_VERSION}"), rewrite)
 
     def is_replaced(self) -> bool:
         """Whether the file is another one than when the engine was made."""

@@ -3,10 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
 
 from headway.architecture import ModelConfig
 from headway.architecture.family import HeadName
@@ -57,10 +54,9 @@ def load_engine(
         how: dict[str, Any] = {"precision": choice.precision, "threads": threads, "only_token": only_token}
         if (found := ready.get(choice.precision)) is None:
             built = build_cached(folder, config, head=head, precision=choice.precision, only_token=only_token)
-            return OnnxEngine(exact_cached(built), config, **how), folder
-        shared = shared_tensors(found)
-        model = exact_cached(found if only_token is None else narrowed(found, only_token), shared=shared)
-        return OnnxEngine(model, config, shared=shared, **how), folder
+            return OnnxEngine(built, config, **how), folder
+        model = found if only_token is None else narrowed(found, only_token)
+        return OnnxEngine(model, config, shared=shared_tensors(found), **how), folder
 
 
 def ready_files(folder: Path) -> dict[str, Path]:
@@ -102,21 +98,6 @@ def narrowed(model: Path, only_token: int) -> Path | bytes:
 
     key = fingerprint([model], f"only {only_token}", f"graph {GRAPH_VERSION}")
     return cached(key, lambda: graph_for_masks_only(model, only_token))
-
-
-def exact_cached(model: Path | bytes, *, shared: Mapping[str, np.ndarray] = MappingProxyType({})) -> Path | bytes:
-    """The graph in the form that this processor adds up without loss, from the cache where it was rewritten before."""
-    from headway.graph import GRAPH_VERSION
-    from headway.graph.clipping import is_clipped
-
-    def rewrite() -> bytes:
-        from headway.graph.unsigned import unsigned_graph
-
-        return unsigned_graph(model, shared=shared)
-
-    if isinstance(model, bytes) or not is_clipped(model):
-        return model
-    return cached(fingerprint([model], "unsigned", f"graph {GRAPH_VERSION}"), rewrite)
 
 
 def build_cached(
