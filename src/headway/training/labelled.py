@@ -88,7 +88,7 @@ class RowReader:
                 self.task, evaluation_of(self.task), self.rows[0], {}
             )
         except DataError as error:
-            raise DataError(f"{self.name}: {error}") from error
+            raise type(error)(f"{self.name}: {error}") from error
         return found
 
     @cached_property
